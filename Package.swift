@@ -33,6 +33,12 @@ let package = Package(
         // The vocabulary: what every other layer speaks. Imports nothing but the standard library.
         .target(name: "PosternProtocol", path: "Sources/Protocol", swiftSettings: [.strictMemorySafety()]),
         .testTarget(name: "ProtocolTests", dependencies: ["PosternProtocol"]),
+
+        // The contract of backends as a suite that every one of them runs, with a model and fault injection.
+        .target(name: "BackendConformance", dependencies: ["PosternProtocol"], path: "Tests/BackendConformance"),
+
+        // Tests, one target beside each.
+        .testTarget(name: "BackendConformanceTests", dependencies: ["BackendConformance", "PosternProtocol"]),
     ]
 )
 
