@@ -36,9 +36,25 @@ let package = Package(
 
         // The contract of backends as a suite that every one of them runs, with a model and fault injection.
         .target(name: "BackendConformance", dependencies: ["PosternProtocol"], path: "Tests/BackendConformance"),
+        .target(
+            name: "SQLiteDev",
+            dependencies: [
+                "PosternProtocol",
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+            ],
+            path: "Sources/Backends/SQLiteDev"),
 
         // Tests, one target beside each.
         .testTarget(name: "BackendConformanceTests", dependencies: ["BackendConformance", "PosternProtocol"]),
+        .executableTarget(
+            name: "SQLiteStorm", dependencies: ["PosternProtocol", "SQLiteDev"], path: "Tests/Helpers/SQLiteStorm"),
+        .testTarget(
+            name: "SQLiteDevTests",
+            dependencies: [
+                "BackendConformance", "PosternProtocol", "SQLiteDev", "SQLiteStorm",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ]),
     ]
 )
 
