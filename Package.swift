@@ -34,8 +34,23 @@ let package = Package(
         .target(name: "PosternProtocol", path: "Sources/Protocol", swiftSettings: [.strictMemorySafety()]),
         .testTarget(name: "ProtocolTests", dependencies: ["PosternProtocol"]),
 
+        // What the layers share about waiting.
+        .target(name: "PosternConcurrency", dependencies: ["PosternProtocol"], path: "Sources/Concurrency"),
+
         // The contract of backends as a suite that every one of them runs, with a model and fault injection.
         .target(name: "BackendConformance", dependencies: ["PosternProtocol"], path: "Tests/BackendConformance"),
+
+        // Backends: each knows the vocabulary and its own store, and nothing of the others.
+        .target(
+            name: "Envelope",
+            dependencies: [
+                "PosternConcurrency", "PosternProtocol", .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            path: "Sources/Backends/Envelope"),
+        .target(
+            name: "LocalKey",
+            dependencies: ["PosternProtocol", .product(name: "Crypto", package: "swift-crypto")],
+            path: "Sources/Backends/LocalKey"),
         .target(
             name: "SQLiteDev",
             dependencies: [
@@ -47,6 +62,15 @@ let package = Package(
 
         // Tests, one target beside each.
         .testTarget(name: "BackendConformanceTests", dependencies: ["BackendConformance", "PosternProtocol"]),
+        .testTarget(
+            name: "EnvelopeTests",
+            dependencies: [
+                "BackendConformance", "Envelope", "LocalKey", "PosternProtocol", "SQLiteDev",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]),
+        .testTarget(
+            name: "LocalKeyTests",
+            dependencies: ["LocalKey", "PosternProtocol", .product(name: "Crypto", package: "swift-crypto")]),
         .executableTarget(
             name: "SQLiteStorm", dependencies: ["PosternProtocol", "SQLiteDev"], path: "Tests/Helpers/SQLiteStorm"),
         .testTarget(
