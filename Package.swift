@@ -60,6 +60,12 @@ let package = Package(
             ],
             path: "Sources/Backends/SQLiteDev"),
 
+        // The gateway's layers, from the bottom up. None of them lists a backend.
+        .target(
+            name: "PosternPolicy",
+            dependencies: ["PosternProtocol", .product(name: "Yams", package: "Yams")],
+            path: "Sources/Gateway/Policy", swiftSettings: [.strictMemorySafety()]),
+
         // Tests, one target beside each.
         .testTarget(name: "BackendConformanceTests", dependencies: ["BackendConformance", "PosternProtocol"]),
         .testTarget(
@@ -79,6 +85,7 @@ let package = Package(
                 "BackendConformance", "PosternProtocol", "SQLiteDev", "SQLiteStorm",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
+        .testTarget(name: "PolicyTests", dependencies: ["PosternPolicy", "PosternProtocol"]),
     ]
 )
 
