@@ -33,6 +33,7 @@ let package = Package(
         // The vocabulary: what every other layer speaks. Imports nothing but the standard library.
         .target(name: "PosternProtocol", path: "Sources/Protocol", swiftSettings: [.strictMemorySafety()]),
         .testTarget(name: "ProtocolTests", dependencies: ["PosternProtocol"]),
+        .target(name: "CProcess", path: "Sources/System/CProcess"),
 
         // What the layers share about waiting.
         .target(name: "PosternConcurrency", dependencies: ["PosternProtocol"], path: "Sources/Concurrency"),
@@ -65,6 +66,10 @@ let package = Package(
             name: "PosternPolicy",
             dependencies: ["PosternProtocol", .product(name: "Yams", package: "Yams")],
             path: "Sources/Gateway/Policy", swiftSettings: [.strictMemorySafety()]),
+        .target(
+            name: "PosternAudit",
+            dependencies: ["CProcess", "PosternProtocol", .product(name: "Crypto", package: "swift-crypto")],
+            path: "Sources/Gateway/Audit", swiftSettings: [.strictMemorySafety()]),
 
         // Tests, one target beside each.
         .testTarget(name: "BackendConformanceTests", dependencies: ["BackendConformance", "PosternProtocol"]),
@@ -85,6 +90,9 @@ let package = Package(
                 "BackendConformance", "PosternProtocol", "SQLiteDev", "SQLiteStorm",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
+        .executableTarget(
+            name: "audit-storm", dependencies: ["PosternAudit", "PosternProtocol"], path: "Tests/Helpers/AuditStorm"),
+        .testTarget(name: "AuditTests", dependencies: ["PosternAudit", "PosternProtocol", "audit-storm"]),
         .testTarget(name: "PolicyTests", dependencies: ["PosternPolicy", "PosternProtocol"]),
     ]
 )
