@@ -70,6 +70,14 @@ let package = Package(
             name: "PosternAudit",
             dependencies: ["CProcess", "PosternProtocol", .product(name: "Crypto", package: "swift-crypto")],
             path: "Sources/Gateway/Audit", swiftSettings: [.strictMemorySafety()]),
+        .target(
+            name: "PosternCore",
+            dependencies: [
+                "PosternAudit", "PosternConcurrency", "PosternPolicy", "PosternProtocol",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Sources/Gateway/Core"),
 
         // Tests, one target beside each.
         .testTarget(name: "BackendConformanceTests", dependencies: ["BackendConformance", "PosternProtocol"]),
@@ -94,6 +102,17 @@ let package = Package(
             name: "audit-storm", dependencies: ["PosternAudit", "PosternProtocol"], path: "Tests/Helpers/AuditStorm"),
         .testTarget(name: "AuditTests", dependencies: ["PosternAudit", "PosternProtocol", "audit-storm"]),
         .testTarget(name: "PolicyTests", dependencies: ["PosternPolicy", "PosternProtocol"]),
+        .testTarget(
+            name: "StackTests",
+            dependencies: [
+                "BackendConformance", "Envelope", "LocalKey", "PosternCore", "PosternProtocol", "SQLiteDev",
+            ]),
+        .testTarget(
+            name: "CoreTests",
+            dependencies: [
+                "BackendConformance", "PosternAudit", "PosternCore", "PosternPolicy", "PosternProtocol",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
     ]
 )
 

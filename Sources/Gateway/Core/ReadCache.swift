@@ -1,0 +1,199 @@
+// A backend in front of another that remembers recently read secrets, so that reads stay fast and go on
+// through an outage of the store. It never hides that: every answer says where it came from and how old it is.
+
+import PosternConcurrency
+public import PosternProtocol
+
+/// Remembers the current versions of recently read secrets.
+///
+/// - Within `timeToLive` a read is answered from memory; shortly before its end the entry is refreshed in the
+///   background, so that a secret in steady use is never waited for.
+/// - Past it, the store is asked again. While the store cannot answer, the last answer is served, up to
+///   `maximumStaleness` old, and marked ``Freshness/stale(age:)``.
+/// - Any change through the cache drops what it knows of the secret, before and after.
+/// - Reads of one secret that miss at the same time ask the store once.
+public final class ReadCache: SecretBackend {
+    /// How the cache behaves.
+    public struct Options: Sendable {
+        /// The most secrets to remember.
+        public var maximumSecrets = 10_000
+        /// The most payload bytes to remember.
+        public var maximumBytes = 64 << 20
+        /// How long an answer is as good as the store's.
+        public var timeToLive: Duration = .seconds(60)
+        /// How long before the end of its time an entry in use is refreshed.
+        public var refreshAhead: Duration = .seconds(10)
+        /// How old an answer may be when the store cannot be reached; zero to serve none.
+        public var maximumStaleness: Duration = .seconds(600)
+        /// How long a read waits for a slow store before it is served a stale answer, if there is one.
+        public var patience: Duration = .milliseconds(500)
+        /// How long the store has to answer when it is asked on behalf of many.
+        public var fetchTimeout: Duration = .seconds(10)
+        /// How long a store that failed is not asked again for a secret that can be served stale.
+        public var failureBackoff: Duration = .seconds(1)
+
+        /// The defaults.
+        public init() {}
+    }
+
+    private let inner: any SecretBackend
+    private let options: Options
+    private let clock: any WallClock
+    private let table: CacheTable
+
+    /// Makes a cache in front of a store.
+    /// - Parameters:
+    ///   - inner: the store.
+    ///   - options: how the cache behaves.
+    ///   - clock: tells whether a version's own time to be deleted has come.
+    public init(_ inner: any SecretBackend, options: Options = Options(), clock: any WallClock = SystemWallClock()) {
+        self.inner = inner
+        self.options = options
+        self.clock = clock
+        self.table = CacheTable(maximumSecrets: options.maximumSecrets, maximumBytes: options.maximumBytes)
+    }
+
+    /// `cache(<store>)`.
+    public var name: String { "cache(\(inner.name))" }
+
+    /// How many secrets and payload bytes are remembered.
+    public var usage: (secrets: Int, bytes: Int) { table.usage }
+
+    /// Reads from memory where that is allowed, from the store otherwise.
+    public func read(
+        _ path: SecretPath, version: Int?, deadline: Deadline
+    ) async throws(SecretError) -> SecretVersion {
+        try deadline.check("\(path) was read")
+        let now = ContinuousClock.now
+        guard let entry = table.find(path), !hasEnded(entry.secret),
+            version == nil || version == entry.secret.info.number
+        else {
+            guard version == nil else { return try await inner.read(path, version: version, deadline: deadline) }
+            return try await fetch(path, deadline: deadline, orAfter: nil)
+        }
+        let age = entry.fetchedAt.duration(to: now)
+        if age < options.timeToLive {
+            if age >= options.timeToLive - options.refreshAhead { _ = flight(for: path) }
+            return entry.secret.served(.cached(age: age))
+        }
+        guard version == nil else { return try await inner.read(path, version: version, deadline: deadline) }
+        guard age < options.maximumStaleness else { return try await fetch(path, deadline: deadline, orAfter: nil) }
+        if let failedAt = entry.failedAt, failedAt.duration(to: now) < options.failureBackoff {
+            return entry.secret.served(.stale(age: age))
+        }
+        return try await fetch(path, deadline: deadline, orAfter: entry)
+    }
+
+    /// Whether a version has reached its own time to be deleted.
+    private func hasEnded(_ secret: SecretVersion) -> Bool {
+        secret.info.deletesAt.map { $0 <= clock.now() } ?? false
+    }
+
+    /// Asks the store, together with all others that are asking for the same secret now.
+    /// - Parameter fallback: what to serve when the store cannot answer, or not soon enough.
+    private func fetch(
+        _ path: SecretPath, deadline: Deadline, orAfter fallback: CacheTable.Entry?
+    ) async throws(SecretError) -> SecretVersion {
+        // A caller with little time must get the old answer while there is some left to send it in.
+        let patience = min(options.patience, deadline.remaining / 2)
+        let limit = fallback == nil ? deadline : .after(patience)
+        do throws(SecretError) {
+            return try await flight(for: path).value(deadline: limit, what: "the store's answer for \(path)")
+        } catch {
+            // A deadline of its own, an outage of the store: in both cases an old answer is better than none.
+            guard let fallback, error.code.isTransient, !hasEnded(fallback.secret) else { throw error }
+            table.noteFailure(path)
+            return fallback.secret.served(.stale(age: fallback.fetchedAt.duration(to: .now)))
+        }
+    }
+
+    /// The question to the store that is under way for a secret, or a new one.
+    private func flight(for path: SecretPath) -> SharedResult<SecretVersion> {
+        let (flight, isNew) = table.joinFlight(for: path)
+        guard isNew else { return flight }
+        Task {
+            // Age counts from before the question: the answer may have been true only then.
+            let asked = ContinuousClock.now
+            let result: Result<SecretVersion, SecretError>
+            do throws(SecretError) {
+                result = .success(
+                    try await inner.read(path, version: nil, deadline: .after(options.fetchTimeout)))
+            } catch {
+                result = .failure(error)
+            }
+            table.land(flight, for: path, result, askedAt: asked)
+            flight.complete(result)
+        }
+        return flight
+    }
+
+    /// Writes through, and forgets what was known before.
+    public func write(
+        _ path: SecretPath, _ payload: Payload, expecting: Int?, deadline: Deadline
+    ) async throws(SecretError) -> VersionInfo {
+        try await change(path) { () async throws(SecretError) in
+            try await inner.write(path, payload, expecting: expecting, deadline: deadline)
+        }
+    }
+
+    /// Deletes through, and forgets what was known before.
+    public func delete(_ path: SecretPath, versions: [Int], deadline: Deadline) async throws(SecretError) {
+        try await change(path) { () async throws(SecretError) in
+            try await inner.delete(path, versions: versions, deadline: deadline)
+        }
+    }
+
+    /// Undeletes through, and forgets what was known before.
+    public func undelete(_ path: SecretPath, versions: [Int], deadline: Deadline) async throws(SecretError) {
+        try await change(path) { () async throws(SecretError) in
+            try await inner.undelete(path, versions: versions, deadline: deadline)
+        }
+    }
+
+    /// Destroys through, and forgets what was known before.
+    public func destroy(_ path: SecretPath, versions: [Int], deadline: Deadline) async throws(SecretError) {
+        try await change(path) { () async throws(SecretError) in
+            try await inner.destroy(path, versions: versions, deadline: deadline)
+        }
+    }
+
+    /// Removes through, and forgets what was known before.
+    public func remove(_ path: SecretPath, deadline: Deadline) async throws(SecretError) {
+        try await change(path) { () async throws(SecretError) in
+            try await inner.remove(path, deadline: deadline)
+        }
+    }
+
+    /// Lists are not remembered.
+    public func list(_ query: ListQuery, deadline: Deadline) async throws(SecretError) -> SecretList {
+        try await inner.list(query, deadline: deadline)
+    }
+
+    /// Descriptions are not remembered.
+    public func describe(_ path: SecretPath, deadline: Deadline) async throws(SecretError) -> SecretDescription {
+        try await inner.describe(path, deadline: deadline)
+    }
+
+    /// Changes through, and forgets what was known before: labels are part of a read.
+    public func updateMetadata(
+        _ path: SecretPath, _ change: MetadataChange, deadline: Deadline
+    ) async throws(SecretError) -> SecretDescription {
+        try await self.change(path) { () async throws(SecretError) in
+            try await inner.updateMetadata(path, change, deadline: deadline)
+        }
+    }
+
+    /// The store's health: a cache has none of its own.
+    public func health(deadline: Deadline) async -> BackendHealth {
+        await inner.health(deadline: deadline)
+    }
+
+    /// Forgets before and after: a change whose outcome is unknown may have happened.
+    private func change<Value>(
+        _ path: SecretPath, _ act: () async throws(SecretError) -> Value
+    ) async throws(SecretError) -> Value {
+        table.forget(path)
+        defer { table.forget(path) }
+        return try await act()
+    }
+}
