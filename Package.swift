@@ -33,6 +33,11 @@ let package = Package(
         // The vocabulary: what every other layer speaks. Imports nothing but the standard library.
         .target(name: "PosternProtocol", path: "Sources/Protocol", swiftSettings: [.strictMemorySafety()]),
         .testTarget(name: "ProtocolTests", dependencies: ["PosternProtocol"]),
+
+        // C libraries of the system.
+        .systemLibrary(
+            name: "CNGHTTP2", path: "Sources/System/CNGHTTP2", pkgConfig: "libnghttp2",
+            providers: [.apt(["libnghttp2-dev"])]),
         .target(name: "CProcess", path: "Sources/System/CProcess"),
 
         // What the layers share about waiting.
@@ -78,6 +83,17 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Sources/Gateway/Core"),
+        .target(
+            name: "PosternGRPCTransport",
+            dependencies: [
+                "CNGHTTP2", "PosternProtocol",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "NIOTLS", package: "swift-nio"),
+            ],
+            path: "Sources/Gateway/GRPCTransport", swiftSettings: [.strictMemorySafety()]),
 
         // Tests, one target beside each.
         .testTarget(name: "BackendConformanceTests", dependencies: ["BackendConformance", "PosternProtocol"]),
@@ -107,6 +123,24 @@ let package = Package(
             dependencies: [
                 "BackendConformance", "Envelope", "LocalKey", "PosternCore", "PosternProtocol", "SQLiteDev",
             ]),
+        .executableTarget(
+            name: "RPCEcho",
+            dependencies: [
+                "PosternGRPCTransport", "PosternProtocol",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            path: "Tests/Helpers/RPCEcho"),
+        .testTarget(
+            name: "GRPCTransportTests",
+            dependencies: [
+                "CNGHTTP2", "PosternGRPCTransport", "RPCEcho",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            exclude: ["python"]),
         .testTarget(
             name: "CoreTests",
             dependencies: [
