@@ -38,6 +38,9 @@ let package = Package(
         .systemLibrary(
             name: "CNGHTTP2", path: "Sources/System/CNGHTTP2", pkgConfig: "libnghttp2",
             providers: [.apt(["libnghttp2-dev"])]),
+        .systemLibrary(
+            name: "CLibCrypto", path: "Sources/System/CLibCrypto", pkgConfig: "libcrypto",
+            providers: [.apt(["libssl-dev"])]),
         .target(name: "CProcess", path: "Sources/System/CProcess"),
 
         // What the layers share about waiting.
@@ -84,6 +87,25 @@ let package = Package(
             ],
             path: "Sources/Gateway/Core"),
         .target(
+            name: "PosternIdentity",
+            dependencies: [
+                "CLibCrypto", "PosternProtocol",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "SwiftASN1", package: "swift-asn1"),
+                .product(name: "X509", package: "swift-certificates"),
+            ],
+            path: "Sources/Gateway/Identity", swiftSettings: [.strictMemorySafety()]),
+        .target(
+            name: "PosternPKI",
+            dependencies: [
+                "PosternIdentity", "PosternProtocol",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "SwiftASN1", package: "swift-asn1"),
+                .product(name: "X509", package: "swift-certificates"),
+            ],
+            path: "Sources/Gateway/PKI", swiftSettings: [.strictMemorySafety()]),
+        .target(
             name: "PosternGRPCTransport",
             dependencies: [
                 "CNGHTTP2", "PosternProtocol",
@@ -118,6 +140,26 @@ let package = Package(
             name: "audit-storm", dependencies: ["PosternAudit", "PosternProtocol"], path: "Tests/Helpers/AuditStorm"),
         .testTarget(name: "AuditTests", dependencies: ["PosternAudit", "PosternProtocol", "audit-storm"]),
         .testTarget(name: "PolicyTests", dependencies: ["PosternPolicy", "PosternProtocol"]),
+        .testTarget(
+            name: "PKITests",
+            dependencies: [
+                "PosternPKI", "PosternProtocol",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "SwiftASN1", package: "swift-asn1"),
+                .product(name: "X509", package: "swift-certificates"),
+            ]),
+        .testTarget(
+            name: "IdentityTests",
+            dependencies: [
+                "PosternIdentity", "PosternPKI", "PosternProtocol",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "NIOTLS", package: "swift-nio"),
+                .product(name: "SwiftASN1", package: "swift-asn1"),
+                .product(name: "X509", package: "swift-certificates"),
+            ]),
         .testTarget(
             name: "StackTests",
             dependencies: [
