@@ -116,6 +116,14 @@ let package = Package(
                 .product(name: "NIOTLS", package: "swift-nio"),
             ],
             path: "Sources/Gateway/GRPCTransport", swiftSettings: [.strictMemorySafety()]),
+        .target(
+            name: "PosternConfiguration",
+            dependencies: [
+                "PosternProtocol",
+                .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+            path: "Sources/Gateway/Configuration", swiftSettings: [.strictMemorySafety()]),
 
         // Tests, one target beside each.
         .testTarget(name: "BackendConformanceTests", dependencies: ["BackendConformance", "PosternProtocol"]),
@@ -140,6 +148,7 @@ let package = Package(
             name: "audit-storm", dependencies: ["PosternAudit", "PosternProtocol"], path: "Tests/Helpers/AuditStorm"),
         .testTarget(name: "AuditTests", dependencies: ["PosternAudit", "PosternProtocol", "audit-storm"]),
         .testTarget(name: "PolicyTests", dependencies: ["PosternPolicy", "PosternProtocol"]),
+        .testTarget(name: "ConfigurationTests", dependencies: ["PosternConfiguration", "PosternProtocol"]),
         .testTarget(
             name: "PKITests",
             dependencies: [

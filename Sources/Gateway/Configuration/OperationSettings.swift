@@ -1,0 +1,62 @@
+// The settings of policy, audit, limits, logs and shutdown.
+
+/// How much is logged.
+public enum LogLevel: String, Sendable, CaseIterable {
+    case trace, debug, info, notice, warning, error, critical
+}
+
+/// How log lines look.
+public enum LogFormat: String, Sendable, CaseIterable {
+    /// One JSON object a line.
+    case json
+    /// For people.
+    case text
+}
+
+enum PolicySettings {
+    static let file = Setting(
+        "policy.file", .path, .isAnError(example: "policy.yaml"), "The policy file: who may do what.")
+
+    static let section = Section(
+        "policy", "Access policy. Without a matching rule nobody gets anything.", [file.erased])
+}
+
+enum AuditSettings {
+    static let directory = Setting(
+        "audit.directory", .path, .isAnError(example: "audit"), "The folder of the audit log.")
+    static let segmentBytes = Setting(
+        "audit.segment_bytes", .integer(1_048_576...1_073_741_824), .means("33554432"),
+        "The size at which a new segment is begun.")
+
+    static let section = Section(
+        "audit", "The audit log. No secret is served that cannot be recorded here.",
+        [directory.erased, segmentBytes.erased])
+}
+
+enum LimitSettings {
+    static let maxPayloadBytes = Setting(
+        "limits.max_payload_bytes", .integer(1...67_108_864), .means("1048576"),
+        "The largest secret, names and values together.")
+    static let maxDeadline = Setting(
+        "limits.max_deadline", .duration(.milliseconds(1)...GRPCSettings.maximum), .means("60s"),
+        "The longest a call may take, whatever deadline it names.")
+
+    static let section = Section(
+        "limits", "Limits for both front ends.", [maxPayloadBytes.erased, maxDeadline.erased])
+}
+
+enum LogSettings {
+    static let level = Setting("log.level", .choice(LogLevel.self), .means("info"), "How much is logged.")
+    static let format = Setting(
+        "log.format", .choice(LogFormat.self), .means("json"), "How log lines look: for machines or for people.")
+
+    static let section = Section("log", "Logs, on standard error.", [level.erased, format.erased])
+}
+
+enum ShutdownSettings {
+    static let grace = Setting(
+        "shutdown.grace", .duration(.zero...GRPCSettings.maximum), .means("10s"),
+        "How long calls under way may take to finish when the gateway is stopped.")
+
+    static let section = Section("shutdown", "Stopping.", [grace.erased])
+}
