@@ -117,6 +117,33 @@ let package = Package(
             ],
             path: "Sources/Gateway/GRPCTransport", swiftSettings: [.strictMemorySafety()]),
         .target(
+            name: "PosternGRPC",
+            dependencies: [
+                "PosternCore", "PosternGRPCTransport", "PosternIdentity", "PosternPolicy", "PosternProtocol",
+                "PosternWire",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            path: "Sources/Gateway/GRPC"),
+
+        // The gRPC messages, generated from proto/, and a client.
+        .target(
+            name: "PosternWire",
+            dependencies: [.product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            path: "Sources/Wire"),
+        .target(
+            name: "PosternClient",
+            dependencies: [
+                "PosternProtocol", "PosternWire",
+                .product(name: "GRPCCore", package: "grpc-swift-2"),
+                .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
+                .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            path: "Sources/Client"),
+        .target(
             name: "PosternConfiguration",
             dependencies: [
                 "PosternProtocol",

@@ -1,0 +1,109 @@
+// A client of the gateway for Swift programs and for the `postern` command, on grpc-swift.
+
+import GRPCCore
+import GRPCNIOTransportHTTP2Posix
+public import PosternWire
+
+/// Calls a gateway over gRPC with mutual TLS.
+public struct PosternClient: Sendable {
+    private typealias Transport = HTTP2ClientTransport.Posix
+
+    private let service: Postern_V1_SecretService.Client<Transport>
+    private let options: CallOptions
+
+    /// Connects, lends a client, and disconnects.
+    /// - Parameters:
+    ///   - endpoint: where the gateway is and who is calling.
+    ///   - timeout: how long each call may take.
+    ///   - body: what to do with the client.
+    /// - Returns: what `body` returns.
+    /// - Throws: what `body` throws, among it ``ClientError``; or an error of the connection's files.
+    public static func withConnection<Value: Sendable>(
+        to endpoint: Endpoint, timeout: Duration = .seconds(10), _ body: (PosternClient) async throws -> Value
+    ) async throws -> Value {
+        try await withGRPCClient(transport: try endpoint.transport()) { client in
+            var options = CallOptions.defaults
+            options.timeout = timeout
+            // Fail at once, with the reason, rather than wait for a gateway that is not there.
+            options.waitForReady = false
+            return try await body(
+                PosternClient(service: Postern_V1_SecretService.Client(wrapping: client), options: options))
+        }
+    }
+
+    /// Reads a version of a secret.
+    public func get(_ request: Postern_V1_GetRequest) async throws(ClientError) -> Postern_V1_GetResponse {
+        try await call { try await service.get(request, options: options) }
+    }
+
+    /// Reads the current versions of several secrets.
+    public func batchGet(
+        _ request: Postern_V1_BatchGetRequest
+    ) async throws(ClientError) -> Postern_V1_BatchGetResponse {
+        try await call { try await service.batchGet(request, options: options) }
+    }
+
+    /// Lists names, handing over each page as it comes.
+    public func list(
+        _ request: Postern_V1_ListRequest, page: @escaping @Sendable (Postern_V1_ListResponse) -> Void
+    ) async throws(ClientError) {
+        try await call {
+            try await service.list(request, options: options) { response in
+                for try await message in response.messages { page(message) }
+            }
+        }
+    }
+
+    /// Describes a secret and its versions.
+    public func describe(
+        _ request: Postern_V1_DescribeRequest
+    ) async throws(ClientError) -> Postern_V1_DescribeResponse {
+        try await call { try await service.describe(request, options: options) }
+    }
+
+    /// Writes a new version.
+    public func put(_ request: Postern_V1_PutRequest) async throws(ClientError) -> Postern_V1_PutResponse {
+        try await call { try await service.put(request, options: options) }
+    }
+
+    /// Changes a secret's settings and labels.
+    public func updateMetadata(
+        _ request: Postern_V1_UpdateMetadataRequest
+    ) async throws(ClientError) -> Postern_V1_UpdateMetadataResponse {
+        try await call { try await service.updateMetadata(request, options: options) }
+    }
+
+    /// Soft-deletes versions.
+    public func delete(_ request: Postern_V1_DeleteRequest) async throws(ClientError) -> Postern_V1_DeleteResponse {
+        try await call { try await service.delete(request, options: options) }
+    }
+
+    /// Makes soft-deleted versions readable again.
+    public func undelete(
+        _ request: Postern_V1_UndeleteRequest
+    ) async throws(ClientError) -> Postern_V1_UndeleteResponse {
+        try await call { try await service.undelete(request, options: options) }
+    }
+
+    /// Removes the data of versions for good.
+    public func destroy(
+        _ request: Postern_V1_DestroyRequest
+    ) async throws(ClientError) -> Postern_V1_DestroyResponse {
+        try await call { try await service.destroy(request, options: options) }
+    }
+
+    /// Removes a secret with all its versions and metadata.
+    public func remove(_ request: Postern_V1_RemoveRequest) async throws(ClientError) -> Postern_V1_RemoveResponse {
+        try await call { try await service.remove(request, options: options) }
+    }
+
+    private func call<Value>(_ body: () async throws -> Value) async throws(ClientError) -> Value {
+        do {
+            return try await body()
+        } catch let error as RPCError {
+            throw ClientError(error)
+        } catch {
+            throw ClientError(RPCError(code: .internalError, message: "The call failed.", cause: error))
+        }
+    }
+}
