@@ -144,6 +144,22 @@ let package = Package(
             ],
             path: "Sources/Client"),
         .target(
+            name: "PosternHTTP",
+            dependencies: [
+                "PosternAudit", "PosternCore", "PosternPolicy", "PosternProtocol",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+            path: "Sources/Gateway/HTTP", resources: [.embedInCode("openapi.yaml")]),
+        .target(
             name: "PosternConfiguration",
             dependencies: [
                 "PosternProtocol",
@@ -200,6 +216,23 @@ let package = Package(
             name: "StackTests",
             dependencies: [
                 "BackendConformance", "Envelope", "LocalKey", "PosternCore", "PosternProtocol", "SQLiteDev",
+            ]),
+        .testTarget(
+            name: "HTTPTests",
+            dependencies: [
+                "BackendConformance", "PosternAudit", "PosternCore", "PosternHTTP", "PosternPolicy", "PosternProtocol",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Yams", package: "Yams"),
             ]),
         .executableTarget(
             name: "RPCEcho",
