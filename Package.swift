@@ -7,6 +7,9 @@ import PackageDescription
 
 let package = Package(
     name: "postern",
+    products: [
+        .executable(name: "postern", targets: ["postern"])
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
@@ -167,6 +170,24 @@ let package = Package(
                 .product(name: "Yams", package: "Yams"),
             ],
             path: "Sources/Gateway/Configuration", swiftSettings: [.strictMemorySafety()]),
+
+        // The command, and the one place where backends are named.
+        .executableTarget(
+            name: "postern",
+            dependencies: [
+                "CProcess", "Envelope", "LocalKey", "PosternAudit", "PosternClient", "PosternConfiguration",
+                "PosternCore", "PosternGRPC", "PosternGRPCTransport", "PosternHTTP", "PosternIdentity", "PosternPKI",
+                "PosternPolicy", "PosternProtocol", "PosternWire", "SQLiteDev",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            path: "Sources/Gateway/Command"),
 
         // Tests, one target beside each.
         .testTarget(name: "BackendConformanceTests", dependencies: ["BackendConformance", "PosternProtocol"]),

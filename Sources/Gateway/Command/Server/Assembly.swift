@@ -1,0 +1,229 @@
+// The composition root: the one place where a configuration becomes a gateway, and where backends are named.
+
+import Envelope
+import Foundation
+import LocalKey
+import Logging
+import NIOPosix
+import PosternAudit
+import PosternConfiguration
+import PosternCore
+import PosternGRPC
+import PosternGRPCTransport
+import PosternHTTP
+import PosternIdentity
+import PosternProtocol
+import SQLiteDev
+
+/// All parts of a gateway, put together but not started.
+struct Assembly {
+    let gateway: Gateway
+    let readiness: Readiness
+    let audit: AuditLog
+    let sqlite: SQLiteBackend
+    let envelope: EnvelopeBackend?
+    let requestIDs: RequestIDs
+    let tls: TLSContexts
+    let frontEnd: GRPCFrontEnd
+    let observer: ConnectionObserver
+    let configuration: GatewayConfiguration
+    let logger: Logger
+    /// Says when revocation lists are overdue.
+    let revocation: RevocationWatch
+    private let adminKeys: AdminKeys
+    private let cache: ReadCache?
+    private let clock: any WallClock
+
+    /// The TLS contexts of both front ends.
+    struct TLSContexts {
+        let grpc: ReloadingTLSContext
+        let admin: ReloadingTLSContext
+    }
+
+    /// Puts a gateway together.
+    init(_ configuration: GatewayConfiguration, group: MultiThreadedEventLoopGroup, logger: Logger) async throws {
+        let clock = SystemWallClock()
+        var generator = SystemRandomNumberGenerator()
+        self.configuration = configuration
+        self.logger = logger
+        self.clock = clock
+
+        // What can be wrong with files comes first, before anything is held or created.
+        tls = try Self.tls(for: configuration)
+        let revocation = try Self.revocation(for: configuration, tls: tls, now: clock.now())
+        let policies = try PolicyStore(file: configuration.policyFile)
+        adminKeys = try Self.adminKeys(configuration.admin)
+        self.revocation = RevocationWatch(revocation, logger: logger)
+        self.revocation.look(now: clock.now())
+
+        do {
+            audit = try AuditLog.open(
+                directory: configuration.audit.directory,
+                options: AuditLog.Options(segmentBytes: configuration.audit.segmentBytes))
+        } catch {
+            throw SecretError(.auditUnavailable, error.message)
+        }
+        if audit.recoveredTornBytes > 0 {
+            logger.warning(
+                "the audit log ended in an unfinished write, which was cut off; nobody had been told of it",
+                metadata: ["bytes": "\(audit.recoveredTornBytes)"])
+        }
+
+        sqlite = try await SQLiteBackend.open(path: configuration.backend.sqlitePath, clock: clock)
+        var backend: any SecretBackend = sqlite
+        if configuration.envelope.enabled {
+            let wrapper = try await Self.keyWrapper(configuration.envelope.keyFile, for: sqlite)
+            let options = EnvelopeOptions(keyLifetime: configuration.envelope.keyCache)
+            let envelope = try EnvelopeBackend(store: backend, keyWrappers: [wrapper], options: options, clock: clock)
+            self.envelope = envelope
+            backend = envelope
+        } else {
+            logger.warning("secrets are stored without encryption: envelope.enabled is false")
+            envelope = nil
+        }
+        if configuration.cache.enabled {
+            let cache = ReadCache(backend, options: Self.cacheOptions(configuration.cache), clock: clock)
+            self.cache = cache
+            backend = cache
+        } else {
+            cache = nil
+        }
+
+        requestIDs = RequestIDs(clock: clock, using: &generator)
+        readiness = Readiness(backend: backend, audit: audit)
+        gateway = Gateway(
+            backend: backend, policies: policies, audit: audit, clock: clock, metrics: GatewayMetrics())
+        observer = ConnectionObserver(gateway: gateway, requestIDs: requestIDs, logger: logger)
+        let contexts = tls
+        frontEnd = try GRPCFrontEnd(
+            options: Self.frontEndOptions(configuration), gateway: gateway, readiness: readiness,
+            requestIDs: requestIDs, clock: clock, revocation: revocation, tls: { contexts.grpc.current }, group: group,
+            observer: observer, logger: logger)
+    }
+
+    /// Opens the key file. One that is missing is made only for a store that is empty: beside a store with secrets
+    /// it is lost or misplaced, and a new key would split the store between two.
+    private static func keyWrapper(
+        _ path: String, for store: some SecretBackend
+    ) async throws(SecretError) -> LocalFileKeyWrapper {
+        let deadline = Deadline.after(.seconds(10))
+        let isEmpty = try await store.list(try ListQuery(limit: 1), deadline: deadline).entries.isEmpty
+        guard isEmpty || FileManager.default.fileExists(atPath: path) else {
+            throw SecretError(
+                .keyUnavailable,
+                "The key file \(path) is missing, but the store holds what was encrypted under it; put it back.")
+        }
+        return try LocalFileKeyWrapper(path: path, createIfMissing: isEmpty)
+    }
+
+    /// Loads the certificates, keys and authorities of both front ends.
+    static func tls(for configuration: GatewayConfiguration) throws(SecretError) -> TLSContexts {
+        let (grpc, admin) = (configuration.grpc, configuration.admin)
+        return TLSContexts(
+            grpc: try ReloadingTLSContext(
+                files: TLSFiles(
+                    certificate: grpc.certificate, key: grpc.key, clientAuthorities: grpc.clientCA,
+                    minimumVersion: TLSFiles.MinimumVersion(grpc.minimumTLS), applicationProtocols: ["h2"])),
+            admin: try ReloadingTLSContext(
+                files: TLSFiles(
+                    certificate: admin.certificate, key: admin.keyFile, clientAuthorities: nil,
+                    minimumVersion: TLSFiles.MinimumVersion(admin.minimumTLS), applicationProtocols: ["http/1.1"])))
+    }
+
+    /// Loads the revocation lists, checked against the client authorities in force.
+    static func revocation(
+        for configuration: GatewayConfiguration, tls: TLSContexts, now: Timestamp
+    ) throws(SecretError) -> RevocationChecker {
+        guard let authorities = tls.grpc.clientAuthorities else { return RevocationChecker() }
+        return try RevocationChecker(
+            revocationFiles: configuration.grpc.crl, denyFile: configuration.grpc.denyList, authorities: authorities,
+            allowExpired: configuration.grpc.crlAllowExpired, now: now)
+    }
+
+    /// The admin keys: `admin.key` is the one named "admin".
+    static func adminKeys(_ admin: GatewayConfiguration.Admin) throws(SecretError) -> AdminKeys {
+        var entries: [AdminKeys.Entry] = []
+        if let key = admin.key { entries.append(try AdminKeys.Entry(name: "admin", key: key)) }
+        for key in admin.keys { entries.append(try AdminKeys.Entry(name: key.name, sha256: key.hashBytes)) }
+        return try AdminKeys(entries)
+    }
+
+    /// Makes the admin server.
+    /// - Parameter onListening: called with the address when it accepts connections.
+    func adminServer(onListening: @escaping @Sendable (AdminServer.Address) async -> Void) throws -> AdminServer {
+        let admin = configuration.admin
+        var options = AdminConfiguration(host: admin.listen.host, port: admin.listen.port, keys: adminKeys)
+        options.allowedOrigins = Set(admin.allowedOrigins)
+        options.maximumBodyBytes = admin.maxBodyBytes
+        options.maximumPayloadBytes = configuration.limits.maxPayloadBytes
+        options.requestTimeout = admin.requestTimeout
+        options.failuresPerMinute = admin.maxFailuresPerMinute
+        let (cache, observer, tls, revocation) = (cache, observer, tls, revocation)
+        return try AdminServer(
+            configuration: options, gateway: gateway, readiness: readiness,
+            auditDirectory: configuration.audit.directory, requestIDs: requestIDs, clock: clock,
+            gauges: {
+                let usage = cache?.usage ?? (secrets: 0, bytes: 0)
+                return observer.gauges + revocation.gauges + [
+                    ("postern_cache_secrets", "Secrets in the read cache.", Double(usage.secrets)),
+                    ("postern_cache_bytes", "Payload bytes in the read cache.", Double(usage.bytes)),
+                    (
+                        "postern_grpc_certificate_expiry_seconds",
+                        "When the gRPC server certificate expires (Unix time).",
+                        Double(tls.grpc.certificateNotAfter.microseconds / 1_000_000)
+                    ),
+                ]
+            }, tls: { tls.admin.current }, logger: logger, onListening: onListening)
+    }
+
+    private static func cacheOptions(_ cache: GatewayConfiguration.Cache) -> ReadCache.Options {
+        var options = ReadCache.Options()
+        options.maximumSecrets = cache.maxSecrets
+        options.maximumBytes = cache.maxBytes
+        options.timeToLive = cache.ttl
+        options.refreshAhead = cache.refreshAhead
+        options.maximumStaleness = cache.maxStale
+        return options
+    }
+
+    private static func frontEndOptions(_ configuration: GatewayConfiguration) -> GRPCFrontEnd.Options {
+        let grpc = configuration.grpc
+        var options = GRPCFrontEnd.Options()
+        options.transport.host = grpc.listen.host
+        options.transport.port = grpc.listen.port
+        options.transport.maximumMessageBytes = grpc.maxMessageBytes
+        options.transport.maximumHeaderListBytes = grpc.maxHeaderBytes
+        options.transport.maximumConcurrentStreams = grpc.maxStreams
+        options.transport.maximumConnections = grpc.maxConnections
+        options.transport.handshakeTimeout = grpc.handshakeTimeout
+        options.transport.idleTimeout = grpc.idleTimeout
+        options.transport.keepaliveInterval = grpc.keepaliveInterval
+        options.transport.keepaliveTimeout = grpc.keepaliveTimeout
+        options.transport.maximumConnectionAge = grpc.maxConnectionAge
+        options.transport.defaultDeadline = grpc.defaultDeadline
+        options.transport.maximumDeadline = configuration.limits.maxDeadline
+        options.defaultDeadline = grpc.defaultDeadline
+        options.maximumPayloadBytes = configuration.limits.maxPayloadBytes
+        options.allowCommonName = grpc.allowCommonName
+        options.reflection = grpc.reflection
+        return options
+    }
+}
+
+extension TLSFiles.MinimumVersion {
+    fileprivate init(_ version: MinimumTLS) {
+        self =
+            switch version {
+            case .v1_2: .v1_2
+            case .v1_3: .v1_3
+            }
+    }
+}
+
+extension NamedKeyHash {
+    /// The hash's bytes; the configuration has checked that they are 64 hex digits.
+    fileprivate var hashBytes: [UInt8] {
+        let digits = Array(sha256)
+        return stride(from: 0, to: digits.count - 1, by: 2).compactMap { UInt8(String(digits[$0...$0 + 1]), radix: 16) }
+    }
+}
