@@ -279,6 +279,17 @@ let package = Package(
                 "BackendConformance", "PosternAudit", "PosternCore", "PosternPolicy", "PosternProtocol",
                 .product(name: "Logging", package: "swift-log"),
             ]),
+
+        // The real binary, driven as users, operators and attackers do.
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: [
+                "postern", "PosternAudit", "PosternClient", "PosternPKI", "PosternProtocol", "PosternWire",
+                .product(name: "GRPCCore", package: "grpc-swift-2"),
+                .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            exclude: ["python"]),
     ]
 )
 

@@ -1,0 +1,66 @@
+import Foundation
+import Glibc
+import Testing
+
+/// The README's first five minutes, as written. They use the ports that `make run` uses.
+@Suite(.timeLimit(.minutes(3))) struct ReadmeTests {
+    private static let marker = "<!-- first-five-minutes: a test runs these lines as they are -->\n```sh\n"
+
+    /// Whether a TCP port of the loopback interface can be bound.
+    private static func isFree(_ port: UInt16) -> Bool {
+        let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(socket) }
+        var yes: CInt = 1
+        setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<CInt>.size))
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        return withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
+        }
+    }
+
+    @Test(.enabled(if: isFree(7_443) && isFree(8_443), "something else listens on 7443 or 8443, which the README uses"))
+    func `the first five minutes of the README work as written`() async throws {
+        let home = try makeTemporaryDirectory("readme")
+        defer { try? FileManager.default.removeItem(at: home) }
+        let postern = URL(filePath: try Places.postern())
+        let venv = URL(filePath: try Places.python()).deletingLastPathComponent().deletingLastPathComponent()
+        try FileManager.default.createDirectory(at: home.appending(path: ".build"), withIntermediateDirectories: true)
+        for (name, target) in [
+            (".build/debug", postern.deletingLastPathComponent()), (".venv", venv),
+            ("examples", Places.package.appending(path: "examples")),
+        ] {
+            try FileManager.default.createSymbolicLink(at: home.appending(path: name), withDestinationURL: target)
+        }
+        let readme = try String(contentsOf: Places.package.appending(path: "README.md"), encoding: .utf8)
+        let start = try #require(readme.range(of: Self.marker))
+        let end = try #require(readme.range(of: "```", range: start.upperBound..<readme.endIndex))
+        let commands = String(readme[start.upperBound..<end.lowerBound])
+
+        await Turnstile.gateways.enter()
+        let dev = try LiveProcess(postern.path, ["dev"], in: home, errorFile: home.appending(path: "log"))
+        let result: Result<Finished, any Error>
+        do {
+            try await dev.wait(toSay: "audit tail --directory .postern/audit\n")
+            result = .success(try await run("bash", ["-euo", "pipefail", "-c", commands], in: home))
+        } catch {
+            result = .failure(error)
+        }
+        dev.signal(SIGTERM)
+        _ = try await dev.ending()
+        await Turnstile.gateways.leave()
+
+        let finished = try result.get()
+        #expect(finished.code == 0, "\(finished.summary)")
+        #expect(finished.text.contains("\"version\":1"))
+        #expect(finished.text.contains("sk-example-1234"))
+        #expect(finished.text.contains("value=sk-example-1234"))
+        #expect(finished.text.contains("refused with exit code 4"))
+        #expect(finished.text.contains("denied: billing may not read llm/openai/api_key"))
+        #expect(finished.text.contains("whole: 6 records"), "\(finished.summary)")
+    }
+}

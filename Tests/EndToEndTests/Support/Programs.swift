@@ -1,0 +1,204 @@
+// Runs other programs: the binary under test, curl, openssl, Python.
+
+import Foundation
+import Synchronization
+import Testing
+
+/// What went wrong around a test, as opposed to in what it tests.
+struct HarnessError: Error, CustomStringConvertible {
+    let description: String
+}
+
+/// How a program ended, and what it said.
+struct Finished: Sendable {
+    /// Its exit code, or the signal that ended it.
+    let code: Int32
+    let wasSignalled: Bool
+    let output: Data
+    let errors: String
+
+    var text: String { String(decoding: output, as: UTF8.self) }
+    /// Everything, for a failed test's message.
+    var summary: String { "code \(code)\nstdout: \(text.prefix(2_000))\nstderr: \(errors.prefix(2_000))" }
+}
+
+/// Where things are.
+enum Places {
+    static let package = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent()
+    static let scripts = package.appending(path: "Tests/EndToEndTests/python")
+
+    /// The binary under test: POSTERN_TEST_BINARY, else the one built beside this test.
+    static func postern() throws -> String {
+        if let given = ProcessInfo.processInfo.environment["POSTERN_TEST_BINARY"] { return given }
+        let runner = URL(filePath: try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+        let test = URL(filePath: CommandLine.arguments[0])
+        let folders = [runner, test].map { $0.deletingLastPathComponent() } + [package.appending(path: ".build/debug")]
+        return try firstExecutable(folders.map { $0.appending(path: "postern").path }, "set POSTERN_TEST_BINARY")
+    }
+
+    /// A Python that has what the two requirements files list.
+    static func python() throws -> String {
+        let given = ProcessInfo.processInfo.environment["POSTERN_TEST_PYTHON"]
+        return try firstExecutable(
+            [given, package.path + "/.venv/bin/python"].compactMap { $0 },
+            "set POSTERN_TEST_PYTHON, or let make fill .venv")
+    }
+
+    private static func firstExecutable(_ candidates: [String], _ advice: String) throws -> String {
+        guard let found = candidates.first(where: { FileManager.default.isExecutableFile(atPath: $0) }) else {
+            throw HarnessError(description: "None of \(candidates) is there; \(advice).")
+        }
+        return found
+    }
+}
+
+/// A new directory of a test's own.
+func makeTemporaryDirectory(_ purpose: String) throws -> URL {
+    let url = FileManager.default.temporaryDirectory.appending(path: "postern-\(purpose)-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(
+        at: url, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    return url
+}
+
+/// Waits until something holds.
+func eventually(
+    _ what: String, within limit: Duration = .seconds(30), _ condition: () async throws -> Bool
+) async throws {
+    let end = ContinuousClock.now + limit
+    while try await !condition() {
+        guard ContinuousClock.now < end else { throw HarnessError(description: "It never happened that \(what).") }
+        try await Task.sleep(for: .milliseconds(5))
+    }
+}
+
+/// Runs a program to its end.
+/// - Parameters:
+///   - program: a path, or a name to look up.
+///   - environment: goes over this process's, of which nothing that Postern reads is passed on.
+@discardableResult
+func run(
+    _ program: String, _ arguments: [String], input: Data = Data(), environment: [String: String] = [:],
+    in directory: URL? = nil
+) async throws -> Finished {
+    let scratch = try makeTemporaryDirectory("run")
+    defer { try? FileManager.default.removeItem(at: scratch) }
+    let files = ["in", "out", "err"].map { scratch.appending(path: $0) }
+    try input.write(to: files[0])
+    for file in files.dropFirst() { try Data().write(to: file) }
+    let process = makeProcess(program, arguments, environment, directory)
+    process.standardInput = try FileHandle(forReadingFrom: files[0])
+    process.standardOutput = try FileHandle(forWritingTo: files[1])
+    process.standardError = try FileHandle(forWritingTo: files[2])
+    try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+        process.terminationHandler = { _ in continuation.resume() }
+        do {
+            try process.run()
+        } catch {
+            process.terminationHandler = nil
+            continuation.resume(throwing: error)
+        }
+    }
+    return Finished(
+        code: process.terminationStatus, wasSignalled: process.terminationReason == .uncaughtSignal,
+        output: try Data(contentsOf: files[1]),
+        errors: String(decoding: try Data(contentsOf: files[2]), as: UTF8.self))
+}
+
+/// Runs a program that must succeed.
+@discardableResult
+func mustRun(
+    _ program: String, _ arguments: [String], input: Data = Data(), environment: [String: String] = [:],
+    in directory: URL? = nil
+) async throws -> Finished {
+    let result = try await run(program, arguments, input: input, environment: environment, in: directory)
+    guard result.code == 0, !result.wasSignalled else {
+        throw HarnessError(description: "\(program) \(arguments.joined(separator: " ")): \(result.summary)")
+    }
+    return result
+}
+
+private func makeProcess(
+    _ program: String, _ arguments: [String], _ environment: [String: String], _ directory: URL?
+) -> Process {
+    let process = Process()
+    let isPath = program.contains("/")
+    process.executableURL = URL(filePath: isPath ? program : "/usr/bin/env")
+    process.arguments = isPath ? arguments : [program] + arguments
+    let inherited = ProcessInfo.processInfo.environment.filter { name, _ in
+        !["POSTERN_", "VAULT_", "ADMIN_KEY"].contains { name.hasPrefix($0) }
+    }
+    process.environment = inherited.merging(environment) { _, new in new }
+    process.currentDirectoryURL = directory
+    return process
+}
+
+/// A program that runs until it is told to stop.
+final class LiveProcess: Sendable {
+    private struct State {
+        var output = ""
+        var ending: (code: Int32, wasSignalled: Bool)?
+    }
+
+    private let process: Process
+    private let errorFile: URL
+    private let state = Mutex(State())
+
+    /// Starts it.
+    /// - Parameter errorFile: where its standard error goes, after what is there already.
+    init(
+        _ program: String, _ arguments: [String], environment: [String: String] = [:], in directory: URL? = nil,
+        errorFile: URL
+    ) throws {
+        self.errorFile = errorFile
+        process = makeProcess(program, arguments, environment, directory)
+        if !FileManager.default.fileExists(atPath: errorFile.path) { try Data().write(to: errorFile) }
+        let errors = try FileHandle(forWritingTo: errorFile)
+        try errors.seekToEnd()
+        let pipe = Pipe()
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = pipe
+        process.standardError = errors
+        process.terminationHandler = { [weak self] process in
+            self?.state.withLock {
+                $0.ending = (process.terminationStatus, process.terminationReason == .uncaughtSignal)
+            }
+        }
+        try process.run()
+        let reader = pipe.fileHandleForReading
+        Thread { [weak self] in
+            while true {
+                let data = reader.availableData
+                guard !data.isEmpty else { return }
+                self?.state.withLock { $0.output += String(decoding: data, as: UTF8.self) }
+            }
+        }.start()
+    }
+
+    var pid: Int32 { process.processIdentifier }
+    var output: String { state.withLock { $0.output } }
+    var isRunning: Bool { state.withLock { $0.ending == nil } }
+
+    func signal(_ number: Int32) {
+        if isRunning { kill(pid, number) }
+    }
+
+    /// Waits until it has said something.
+    func wait(toSay text: String) async throws {
+        try await eventually("\(text) was said") {
+            if self.output.contains(text) { return true }
+            guard self.isRunning else {
+                let errors = try String(contentsOf: self.errorFile, encoding: .utf8)
+                throw HarnessError(description: "It ended before it said \(text): \(self.output)\n\(errors)")
+            }
+            return false
+        }
+    }
+
+    /// Waits until it has ended.
+    func ending(within limit: Duration = .seconds(60)) async throws -> (code: Int32, wasSignalled: Bool) {
+        try await eventually("the process ended", within: limit) { !self.isRunning }
+        guard let ending = state.withLock({ $0.ending }) else { throw HarnessError(description: "No ending.") }
+        return ending
+    }
+}
