@@ -293,6 +293,23 @@ let package = Package(
     ]
 )
 
+// The fuzz targets have libFuzzer's main, so they link only where `scripts/fuzz.sh` builds them.
+if Context.environment["POSTERN_FUZZ"] != nil {
+    let fuzzed: [String: [Target.Dependency]] = [
+        "FuzzPath": ["PosternProtocol"],
+        "FuzzPolicy": ["PosternPolicy", "PosternProtocol"],
+        "FuzzRecord": ["PosternAudit", "PosternProtocol"],
+        "FuzzFrames": ["PosternGRPCTransport"],
+    ]
+    for (name, dependencies) in fuzzed {
+        package.targets.append(
+            .executableTarget(
+                name: name, dependencies: dependencies, path: "Tests/Fuzz/\(name)",
+                swiftSettings: [.unsafeFlags(["-parse-as-library"])]))
+        package.products.append(.executable(name: name, targets: [name]))
+    }
+}
+
 for target in package.targets where target.type != .system && target.type != .plugin {
     target.swiftSettings =
         (target.swiftSettings ?? []) + [
