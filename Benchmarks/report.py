@@ -1,0 +1,106 @@
+"""The figures as a table for people, with the targets that they are held to."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One figure and what is asked of it."""
+
+    name: str
+    value: float
+    unit: str
+    target: float
+    at_least: bool
+    goal: float | None = None
+
+    @property
+    def met(self) -> bool:
+        return self.value >= self.target if self.at_least else self.value <= self.target
+
+    def row(self) -> tuple[str, str, str, str]:
+        sign = "≥" if self.at_least else "≤"
+        asked = f"{sign} {_number(self.target)}" + (f" (goal {_number(self.goal)})" if self.goal else "")
+        return ("PASS" if self.met else "MISS", self.name, f"{_number(self.value)} {self.unit}", asked)
+
+
+def claims(results: dict) -> list[Claim]:
+    """What Postern promises, out of the results of a run."""
+    full = results["postern"]["32 connections × 32 streams"]["per_second"]
+    one = results["one_at_a_time"]
+    books = results["books"]
+    return [
+        Claim("audited reads, 32 connections × 32 streams", full, "reads/s", 80_000, True, 150_000),
+        Claim("that ÷ OpenBao's audited reads", full / results["openbao_best"], "×", 35, True, 70),
+        Claim("one call − one fdatasync, mean", one["added_ms"], "ms", 0.3, False),
+        Claim("memory, 10,000 secrets + 1,000 connections", results["memory"]["connected"]["rss_mb"], "MB", 100, False),
+        Claim("exec to ready, median", results["ready_ms"]["median"], "ms", 200, False),
+        Claim("audit records − answers", books["records"] - books["answers"], "", 0, False),
+    ]
+
+
+def text(results: dict) -> str:
+    """All of it, to be printed."""
+    machine, others = results["machine"], results["others"]
+    lines = [
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GB, {machine['file_system']}, "
+        f"Linux {machine['kernel']}",
+        f"{machine['postern']}, repository at {machine['commit']} · {machine['openbao']}",
+        f"Other programs used {others:.0%} of the processors meanwhile. Load generator and server share the machine.",
+    ]
+    if others > 0.1:
+        lines.append("OTHER WORK WAS RUNNING HERE: the figures are worse than those of a quiet machine.")
+    lines += ["", *_loads(results), "", *_one_at_a_time(results["one_at_a_time"]), "", *_others(results), ""]
+    lines += _table([("", "what", "measured", "asked"), *(claim.row() for claim in claims(results))])
+    return "\n".join(lines)
+
+
+def _loads(results: dict) -> list[str]:
+    rows = [("load", "reads/s", "rounds", "mean ms", "server CPU", "client CPU", "audit")]
+    for server, audit in (("openbao", "written, not synced"), ("postern", "synced before the answer")):
+        for name, load in results[server].items():
+            rows.append((
+                f"{server}, {name}", _number(load["per_second"]),
+                f"{_number(min(load['rounds']))}–{_number(max(load['rounds']))}", _number(load["mean_ms"]),
+                f"{_number(load['server_cpu_us'])} µs", f"{_number(load['client_cpu_us'])} µs", audit))
+    return _table(rows)
+
+
+def _one_at_a_time(one: dict) -> list[str]:
+    rows = [("one at a time, ms", "mean", "p50", "p99", "count")]
+    for name, key in (("write + fdatasync alone", "fdatasync"), ("a call", "call")):
+        latency = one[key]
+        rows.append((name, *(_number(latency[k]) for k in ("mean", "p50", "p99", "count"))))
+    return _table(rows)
+
+
+def _others(results: dict) -> list[str]:
+    memory, ready, connections, books = (results[k] for k in ("memory", "ready_ms", "new_connections", "books"))
+    rows = [("also", "")]
+    steps = (("started", "memory when started"), ("cached", f"with {memory['secrets']:,} secrets cached"),
+             ("connected", f"and {memory['connections']:,} connections"))
+    rows += [
+        (name, f"{memory[key]['rss_mb']:.1f} MB, of which {memory[key]['own_mb']:.1f} MB its own")
+        for key, name in steps
+    ]
+    rows += [
+        (f"exec to ready, {ready['count']} starts", f"{ready['least']:.0f} to {ready['most']:.0f} ms"),
+        (f"new connections with one call each, {connections['tls']}", f"{connections['per_second']:,.0f}/s"),
+        ("answers received and verified by the gateway's count", f"{books['answers']:,}"),
+        ("audit records written for them", f"{books['records']:,}"),
+    ]
+    if "audit_storm" in results:
+        rows.append(("the audit log alone", results["audit_storm"]))
+    return _table(rows)
+
+
+def _number(value: float) -> str:
+    if value == int(value) or abs(value) >= 1_000:
+        return f"{value:,.0f}"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    return [lines[0], "  ".join("─" * width for width in widths), *lines[1:]]
