@@ -59,12 +59,7 @@ struct Keyring: Sendable {
     }
 
     private func path(_ domain: String) throws(SecretError) -> SecretPath {
-        try KeyringRecord.path(of: domain) { name in
-            SHA256.hash(data: Array(name.utf8)).map { byte in
-                let digits = String(byte, radix: 16)
-                return digits.count == 1 ? "0" + digits : digits
-            }.joined()
-        }
+        try KeyringRecord.path(of: domain) { name in SHA256.hash(data: Array(name.utf8)).hexadecimal }
     }
 
     private func record(_ domain: String, deadline: Deadline) async throws(SecretError) -> KeyringRecord? {

@@ -23,11 +23,7 @@ struct KeyFile {
         var hash = SHA256()
         hash.update(data: Array("postern-key-id-v1\0".utf8))
         key.withUnsafeBytes { hash.update(bufferPointer: $0) }
-        let digits = hash.finalize().prefix(8).map { byte in
-            let text = String(byte, radix: 16)
-            return text.count == 1 ? "0" + text : text
-        }
-        return "file:" + digits.joined()
+        return "file:" + hash.finalize().prefix(8).hexadecimal
     }
 
     /// Reads the key.

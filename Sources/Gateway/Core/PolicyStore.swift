@@ -56,8 +56,7 @@ public final class PolicyStore: Sendable {
         }
         do {
             let policy = try Policy.parse(text, file: file)
-            let hash = SHA256.hash(data: data).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }
-            return Loaded(policy: policy, sha256: hash.joined())
+            return Loaded(policy: policy, sha256: SHA256.hash(data: data).hexadecimal)
         } catch {
             throw SecretError(.invalidArgument, "The policy is not valid.\n\(error)")
         }

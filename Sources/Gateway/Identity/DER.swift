@@ -1,17 +1,6 @@
-// Small helpers on DER and hex.
+// Small helpers on DER.
 
 import SwiftASN1
-
-/// Lower-case hex digits.
-func hex(_ bytes: some Sequence<UInt8>) -> String {
-    let digits = Array("0123456789abcdef".utf8)
-    var text: [UInt8] = []
-    for byte in bytes {
-        text.append(digits[Int(byte >> 4)])
-        text.append(digits[Int(byte & 15)])
-    }
-    return String(decoding: text, as: UTF8.self)
-}
 
 /// The serial number and issuer's name in a DER certificate, byte for byte: a re-encoding could pick other
 /// string types, and the name would no longer equal the one in the issuer's revocation list.

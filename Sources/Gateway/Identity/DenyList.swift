@@ -60,7 +60,7 @@ public struct DenyList: Sendable, Equatable {
                     problems.append("line \(index + 1): \(error.message)")
                 }
             } else if let bytes = Self.bytes(ofHex: entry), bytes.count == 32 {
-                fingerprints.insert(hex(bytes))
+                fingerprints.insert(bytes.hexadecimal)
             } else if let bytes = Self.bytes(ofHex: entry), bytes.count <= Self.maximumSerialBytes {
                 serials.insert(Array(bytes.drop { $0 == 0 }))
             } else {

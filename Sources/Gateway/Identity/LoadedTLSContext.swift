@@ -58,7 +58,7 @@ struct LoadedTLSContext: Sendable {
                 .invalidArgument, "The TLS files \(files.certificate) and \(files.key) cannot be used: \(error)")
         }
         notAfter = leaf.certificate.notAfter
-        fingerprint = hex(SHA256.hash(data: leaf.der))
+        fingerprint = PeerCertificate.fingerprint(of: Array(leaf.der))
     }
 
     /// A private key, as the TLS library needs it and with the public key to compare.

@@ -58,10 +58,10 @@ public struct PeerCertificate: Sendable, Hashable {
     /// The fingerprint of a certificate, whether or not it can be read.
     /// - Parameter der: the certificate in DER.
     /// - Returns: SHA-256 in lower-case hex.
-    public static func fingerprint(of der: [UInt8]) -> String { hex(SHA256.hash(data: der)) }
+    public static func fingerprint(of der: [UInt8]) -> String { SHA256.hash(data: der).hexadecimal }
 
     /// The serial number as upper-case hex, as `openssl x509 -serial` prints it.
-    public var serialHex: String { hex(serial).uppercased() }
+    public var serialHex: String { serial.hexadecimal.uppercased() }
 
     /// Whether the certificate has expired; a connection that outlives its certificate must end.
     public func hasExpired(at time: Timestamp) -> Bool { notAfter < time }

@@ -77,8 +77,8 @@ struct AuditCommand: AsyncParsableCommand {
                 complain(error.description)
                 throw error.code == .corrupt ? SecretError.Code.integrityFailure.exitCode : ExitCode(1)
             }
-            let chain = summary.chain.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
-            let report = Report(records: summary.records, segments: summary.segments, chain: chain)
+            let report = Report(
+                records: summary.records, segments: summary.segments, chain: summary.chain.hexadecimal)
             try output.print(report) { "whole: \($0.records) records in \($0.segments) segments, chain \($0.chain)" }
         }
 
