@@ -11,6 +11,7 @@ let package = Package(
         .executable(name: "postern", targets: ["postern"])
     ],
     dependencies: [
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
         .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
@@ -49,6 +50,12 @@ let package = Package(
         // What the layers share about waiting.
         .target(name: "PosternConcurrency", dependencies: ["PosternProtocol"], path: "Sources/Concurrency"),
 
+        // JSON and base64 between text and secret bytes, for whoever speaks HTTP.
+        .target(
+            name: "PosternCoding",
+            dependencies: ["PosternProtocol", .product(name: "NIOCore", package: "swift-nio")],
+            path: "Sources/Coding"),
+
         // The contract of backends as a suite that every one of them runs, with a model and fault injection.
         .target(name: "BackendConformance", dependencies: ["PosternProtocol"], path: "Tests/BackendConformance"),
 
@@ -63,6 +70,19 @@ let package = Package(
             name: "LocalKey",
             dependencies: ["PosternProtocol", .product(name: "Crypto", package: "swift-crypto")],
             path: "Sources/Backends/LocalKey"),
+        .target(
+            name: "Vault",
+            dependencies: [
+                "PosternCoding", "PosternConcurrency", "PosternProtocol",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOFoundationCompat", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            path: "Sources/Backends/Vault"),
         .target(
             name: "SQLiteDev",
             dependencies: [
@@ -149,7 +169,7 @@ let package = Package(
         .target(
             name: "PosternHTTP",
             dependencies: [
-                "PosternAudit", "PosternCore", "PosternPolicy", "PosternProtocol",
+                "PosternAudit", "PosternCoding", "PosternCore", "PosternPolicy", "PosternProtocol",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -188,6 +208,11 @@ let package = Package(
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             path: "Sources/Gateway/Command"),
+
+        // What tests need of other programs.
+        .target(name: "TestPrograms", path: "Tests/Support/TestPrograms"),
+        .target(
+            name: "VaultServers", dependencies: ["PosternPKI", "TestPrograms"], path: "Tests/Support/VaultServers"),
 
         // Tests, one target beside each.
         .testTarget(name: "BackendConformanceTests", dependencies: ["BackendConformance", "PosternProtocol"]),
@@ -239,9 +264,18 @@ let package = Package(
                 "BackendConformance", "Envelope", "LocalKey", "PosternCore", "PosternProtocol", "SQLiteDev",
             ]),
         .testTarget(
+            name: "VaultTests",
+            dependencies: [
+                "BackendConformance", "Envelope", "LocalKey", "PosternProtocol", "TestPrograms", "Vault",
+                "VaultServers",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]),
+        .testTarget(
             name: "HTTPTests",
             dependencies: [
-                "BackendConformance", "PosternAudit", "PosternCore", "PosternHTTP", "PosternPolicy", "PosternProtocol",
+                "BackendConformance", "PosternAudit", "PosternCoding", "PosternCore", "PosternHTTP", "PosternPolicy",
+                "PosternProtocol",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -284,7 +318,7 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "postern", "PosternAudit", "PosternClient", "PosternPKI", "PosternProtocol", "PosternWire",
+                "postern", "PosternAudit", "PosternClient", "PosternPKI", "PosternProtocol", "PosternWire", "TestPrograms",
                 .product(name: "GRPCCore", package: "grpc-swift-2"),
                 .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),

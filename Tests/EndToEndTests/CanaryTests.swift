@@ -1,6 +1,7 @@
 import Foundation
 import PosternClient
 import PosternProtocol
+import TestPrograms
 import Testing
 
 /// A value that must be found nowhere but in answers to those who may have it.

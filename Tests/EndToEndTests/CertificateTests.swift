@@ -2,6 +2,7 @@ import Foundation
 import PosternClient
 import PosternPKI
 import PosternProtocol
+import TestPrograms
 import Testing
 
 /// Who gets in, and what those who do not are told.

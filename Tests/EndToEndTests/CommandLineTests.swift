@@ -1,5 +1,6 @@
 import Foundation
 import PosternProtocol
+import TestPrograms
 import Testing
 
 /// The command as people and scripts use it.

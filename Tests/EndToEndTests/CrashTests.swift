@@ -4,6 +4,7 @@ import PosternClient
 import PosternProtocol
 import PosternWire
 import Synchronization
+import TestPrograms
 import Testing
 
 /// kill -9 in a storm of calls: what was acknowledged is there afterwards, in the store and in the audit log.

@@ -2,6 +2,7 @@ import Foundation
 import PosternClient
 import PosternProtocol
 import PosternWire
+import TestPrograms
 import Testing
 
 /// A small file system of a test's own.

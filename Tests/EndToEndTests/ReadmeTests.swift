@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import TestPrograms
 import Testing
 
 /// The README's first five minutes, as written. They use the ports that `make run` uses.

@@ -3,6 +3,7 @@ import Foundation
 import PosternClient
 import PosternPKI
 import PosternProtocol
+import TestPrograms
 import Testing
 
 /// SIGHUP: policy, certificates and revocation lists are read again.

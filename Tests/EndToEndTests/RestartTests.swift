@@ -2,6 +2,7 @@ import Foundation
 import PosternClient
 import PosternProtocol
 import PosternWire
+import TestPrograms
 import Testing
 
 /// What is kept from one run to the next, and what is needed to read it.

@@ -3,6 +3,7 @@ import PosternClient
 import PosternProtocol
 import PosternWire
 import Synchronization
+import TestPrograms
 import Testing
 
 /// SIGTERM: what is under way ends, what is new is turned away, and none of it takes longer than it may.

@@ -1,5 +1,6 @@
 import Foundation
 import PosternClient
+import TestPrograms
 import Testing
 
 /// The gateway through Python's grpcio, which is C-core.

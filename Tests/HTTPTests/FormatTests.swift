@@ -1,5 +1,6 @@
 import Foundation
 import NIOCore
+import PosternCoding
 import PosternProtocol
 import Testing
 
@@ -27,7 +28,7 @@ import Testing
         var json = AnswerJSON()
         json.object { $0.member("t", text) }
         var found = ""
-        try RequestJSON.read(SecretBytes(String(buffer: json.line))) { (json, _) throws(SecretError) in
+        try JSONReader.read(SecretBytes(String(buffer: json.line))) { (json, _) throws(SecretError) in
             found = try json.string("It")
         }
         #expect(found == text)

@@ -2,6 +2,7 @@
 
 import HTTPTypes
 import Hummingbird
+import PosternCoding
 import PosternCore
 import PosternPolicy
 import PosternProtocol
@@ -54,7 +55,7 @@ struct Why {
     var ticket: String?
 
     /// Takes a member, if it is one of these.
-    mutating func take(_ name: String, _ json: inout RequestJSON) throws(SecretError) -> Bool {
+    mutating func take(_ name: String, _ json: inout JSONReader) throws(SecretError) -> Bool {
         switch name {
         case "reason": reason = try json.string("The member \"reason\"")
         case "ticket": ticket = try json.string("The member \"ticket\"")

@@ -3,6 +3,7 @@
 
 import Hummingbird
 import NIOCore
+import PosternCoding
 import PosternProtocol
 
 /// A writer of one JSON text.
@@ -60,7 +61,7 @@ struct AnswerJSON {
     /// Bytes as text if they are UTF-8, else as `{"base64": "…"}`.
     mutating func value(_ secret: SecretBytes) {
         secret.withUnsafeBytes { bytes in
-            guard !RequestJSON.isUTF8(bytes) else {
+            guard !JSONReader.isUTF8(bytes) else {
                 separate()
                 return JSONStrings.append(bytes, to: &buffer)
             }

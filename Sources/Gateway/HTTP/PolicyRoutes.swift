@@ -1,6 +1,7 @@
 // Asking policy why.
 
 import Hummingbird
+import PosternCoding
 import PosternCore
 import PosternPolicy
 import PosternProtocol
@@ -20,7 +21,7 @@ struct PolicyRoutes: Sendable {
         var action: Action?
         var path: SecretPath?
         var why = Why()
-        try RequestJSON.read(body) { (json, name) throws(SecretError) in
+        try JSONReader.read(body) { (json, name) throws(SecretError) in
             if try why.take(name, &json) { return }
             let what = "The member \"\(shown(name))\""
             switch name {

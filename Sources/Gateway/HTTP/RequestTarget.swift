@@ -1,5 +1,6 @@
 // The path and query of a request, decoded once and strictly.
 
+import PosternCoding
 import PosternProtocol
 
 /// Percent-decoding (RFC 3986 §2.1), once.
@@ -15,7 +16,7 @@ enum PercentDecoding {
                 bytes.append(byte)
                 continue
             }
-            guard let high = rest.next().flatMap(hexDigit), let low = rest.next().flatMap(hexDigit) else {
+            guard let high = rest.next()?.hexadecimalValue, let low = rest.next()?.hexadecimalValue else {
                 throw SecretError(.invalidArgument, "\(what) has a % that two hex digits do not follow.")
             }
             bytes.append(high << 4 | low)
@@ -24,15 +25,6 @@ enum PercentDecoding {
             throw SecretError(.invalidArgument, "\(what) is not UTF-8 once decoded.")
         }
         return decoded
-    }
-
-    static func hexDigit(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-        default: nil
-        }
     }
 }
 
@@ -91,10 +83,4 @@ struct QueryParameters {
         }
         return numbers
     }
-}
-
-/// A name that a client made up, short and harmless enough to show in a message.
-func shown(_ name: String) -> String {
-    let clean = String(String.UnicodeScalarView(name.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F }))
-    return clean.count <= 40 ? clean : clean.prefix(40) + "…"
 }

@@ -2,6 +2,7 @@
 
 import HTTPTypes
 import Hummingbird
+import PosternCoding
 import PosternCore
 import PosternProtocol
 
@@ -56,7 +57,7 @@ extension SecretRoutes {
         let path = try call.path()
         var why = Why()
         if let body = try await call.body() {
-            try RequestJSON.read(body) { (json, name) throws(SecretError) in
+            try JSONReader.read(body) { (json, name) throws(SecretError) in
                 guard try why.take(name, &json) else { throw .unknownMember(name) }
             }
         }
@@ -71,7 +72,7 @@ extension SecretRoutes {
         guard let body = try await call.body() else { throw SecretError.missingBody }
         var change = MetadataChange()
         var why = Why()
-        try RequestJSON.read(body) { (json, name) throws(SecretError) in
+        try JSONReader.read(body) { (json, name) throws(SecretError) in
             if try why.take(name, &json) { return }
             let what = "The member \"\(shown(name))\""
             switch name {
@@ -97,7 +98,7 @@ extension SecretRoutes {
         guard let body = try await call.body() else { throw SecretError.missingBody }
         var versions: [Int] = []
         var why = Why()
-        try RequestJSON.read(body) { (json, name) throws(SecretError) in
+        try JSONReader.read(body) { (json, name) throws(SecretError) in
             if try why.take(name, &json) { return }
             guard name == "versions" else { throw .unknownMember(name) }
             try json.array("The member \"versions\"") { (json) throws(SecretError) in
@@ -136,7 +137,7 @@ struct WriteRequest {
         var sources: [String] = []
         var expected: Int?
         var why = Why()
-        try RequestJSON.read(body) { (json, member) throws(SecretError) in
+        try JSONReader.read(body) { (json, member) throws(SecretError) in
             if try why.take(member, &json) { return }
             let what = "The member \"\(shown(member))\""
             switch member {
@@ -164,7 +165,7 @@ struct WriteRequest {
     }
 
     private static func take(
-        _ member: String, _ what: String, _ json: inout RequestJSON, into fields: inout [Payload.Field]
+        _ member: String, _ what: String, _ json: inout JSONReader, into fields: inout [Payload.Field]
     ) throws(SecretError) {
         switch member {
         case "value": fields.append(.init(name: Payload.valueField, value: try json.secret(what)))
@@ -181,7 +182,7 @@ struct WriteRequest {
     }
 
     /// A field's value: text, or `{"base64": "…"}`.
-    private static func value(_ json: inout RequestJSON, _ what: String) throws(SecretError) -> SecretBytes {
+    private static func value(_ json: inout JSONReader, _ what: String) throws(SecretError) -> SecretBytes {
         guard json.isAtObject else { return try json.secret(what) }
         var value: SecretBytes?
         try json.object(what) { (json, name) throws(SecretError) in

@@ -1,6 +1,7 @@
 // Looking at secrets: lists and descriptions, which show no values, and reveal, which does.
 
 import Hummingbird
+import PosternCoding
 import PosternCore
 import PosternProtocol
 
@@ -55,7 +56,7 @@ extension SecretRoutes {
         var version: Int?
         var why = Why()
         if let body = try await call.body() {
-            try RequestJSON.read(body) { (json, name) throws(SecretError) in
+            try JSONReader.read(body) { (json, name) throws(SecretError) in
                 if try why.take(name, &json) { return }
                 guard name == "version" else { throw .unknownMember(name) }
                 version = try json.integer("The member \"version\"")

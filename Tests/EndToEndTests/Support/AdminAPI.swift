@@ -1,6 +1,7 @@
 // The admin API through curl.
 
 import Foundation
+import TestPrograms
 
 /// An answer of the admin API.
 struct AdminAnswer: Sendable {

@@ -3,6 +3,7 @@
 import Foundation
 import PosternAudit
 import Synchronization
+import TestPrograms
 
 /// How to set up a gateway.
 struct GatewaySettings: Sendable {

@@ -1,6 +1,7 @@
 // JSON as tests look at it.
 
 import Foundation
+import TestPrograms
 
 /// A JSON value.
 enum JSON: Sendable, Equatable, Decodable {

@@ -2,6 +2,7 @@
 
 import Foundation
 import PosternPKI
+import TestPrograms
 
 /// An authority and what it issued, as files in one folder.
 struct TestPKI: Sendable {

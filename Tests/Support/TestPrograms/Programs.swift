@@ -1,35 +1,38 @@
 // Runs other programs: the binary under test, curl, openssl, Python.
 
-import Foundation
+public import Foundation
 import Synchronization
-import Testing
 
 /// What went wrong around a test, as opposed to in what it tests.
-struct HarnessError: Error, CustomStringConvertible {
-    let description: String
+public struct HarnessError: Error, CustomStringConvertible {
+    public let description: String
+
+    public init(description: String) {
+        self.description = description
+    }
 }
 
 /// How a program ended, and what it said.
-struct Finished: Sendable {
+public struct Finished: Sendable {
     /// Its exit code, or the signal that ended it.
-    let code: Int32
-    let wasSignalled: Bool
-    let output: Data
-    let errors: String
+    public let code: Int32
+    public let wasSignalled: Bool
+    public let output: Data
+    public let errors: String
 
-    var text: String { String(decoding: output, as: UTF8.self) }
+    public var text: String { String(decoding: output, as: UTF8.self) }
     /// Everything, for a failed test's message.
-    var summary: String { "code \(code)\nstdout: \(text.prefix(2_000))\nstderr: \(errors.prefix(2_000))" }
+    public var summary: String { "code \(code)\nstdout: \(text.prefix(2_000))\nstderr: \(errors.prefix(2_000))" }
 }
 
 /// Where things are.
-enum Places {
-    static let package = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+public enum Places {
+    public static let package = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().deletingLastPathComponent()
-    static let scripts = package.appending(path: "Tests/EndToEndTests/python")
+    public static let scripts = package.appending(path: "Tests/EndToEndTests/python")
 
     /// The binary under test: POSTERN_TEST_BINARY, else the one built beside this test.
-    static func postern() throws -> String {
+    public static func postern() throws -> String {
         if let given = ProcessInfo.processInfo.environment["POSTERN_TEST_BINARY"] { return given }
         let runner = URL(filePath: try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
         let test = URL(filePath: CommandLine.arguments[0])
@@ -38,7 +41,7 @@ enum Places {
     }
 
     /// A Python that has what the two requirements files list.
-    static func python() throws -> String {
+    public static func python() throws -> String {
         let given = ProcessInfo.processInfo.environment["POSTERN_TEST_PYTHON"]
         return try firstExecutable(
             [given, package.path + "/.venv/bin/python"].compactMap { $0 },
@@ -54,7 +57,7 @@ enum Places {
 }
 
 /// A new directory of a test's own.
-func makeTemporaryDirectory(_ purpose: String) throws -> URL {
+public func makeTemporaryDirectory(_ purpose: String) throws -> URL {
     let url = FileManager.default.temporaryDirectory.appending(path: "postern-\(purpose)-\(UUID().uuidString)")
     try FileManager.default.createDirectory(
         at: url, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
@@ -62,7 +65,7 @@ func makeTemporaryDirectory(_ purpose: String) throws -> URL {
 }
 
 /// Waits until something holds.
-func eventually(
+public func eventually(
     _ what: String, within limit: Duration = .seconds(30), _ condition: () async throws -> Bool
 ) async throws {
     let end = ContinuousClock.now + limit
@@ -77,7 +80,7 @@ func eventually(
 ///   - program: a path, or a name to look up.
 ///   - environment: goes over this process's, of which nothing that Postern reads is passed on.
 @discardableResult
-func run(
+public func run(
     _ program: String, _ arguments: [String], input: Data = Data(), environment: [String: String] = [:],
     in directory: URL? = nil
 ) async throws -> Finished {
@@ -107,7 +110,7 @@ func run(
 
 /// Runs a program that must succeed.
 @discardableResult
-func mustRun(
+public func mustRun(
     _ program: String, _ arguments: [String], input: Data = Data(), environment: [String: String] = [:],
     in directory: URL? = nil
 ) async throws -> Finished {
@@ -134,7 +137,7 @@ private func makeProcess(
 }
 
 /// A program that runs until it is told to stop.
-final class LiveProcess: Sendable {
+public final class LiveProcess: Sendable {
     private struct State {
         var output = ""
         var ending: (code: Int32, wasSignalled: Bool)?
@@ -146,7 +149,7 @@ final class LiveProcess: Sendable {
 
     /// Starts it.
     /// - Parameter errorFile: where its standard error goes, after what is there already.
-    init(
+    public init(
         _ program: String, _ arguments: [String], environment: [String: String] = [:], in directory: URL? = nil,
         errorFile: URL
     ) throws {
@@ -175,16 +178,16 @@ final class LiveProcess: Sendable {
         }.start()
     }
 
-    var pid: Int32 { process.processIdentifier }
-    var output: String { state.withLock { $0.output } }
-    var isRunning: Bool { state.withLock { $0.ending == nil } }
+    public var pid: Int32 { process.processIdentifier }
+    public var output: String { state.withLock { $0.output } }
+    public var isRunning: Bool { state.withLock { $0.ending == nil } }
 
-    func signal(_ number: Int32) {
+    public func signal(_ number: Int32) {
         if isRunning { kill(pid, number) }
     }
 
     /// Waits until it has said something.
-    func wait(toSay text: String) async throws {
+    public func wait(toSay text: String) async throws {
         try await eventually("\(text) was said") {
             if self.output.contains(text) { return true }
             guard self.isRunning else {
@@ -196,7 +199,7 @@ final class LiveProcess: Sendable {
     }
 
     /// Waits until it has ended.
-    func ending(within limit: Duration = .seconds(60)) async throws -> (code: Int32, wasSignalled: Bool) {
+    public func ending(within limit: Duration = .seconds(60)) async throws -> (code: Int32, wasSignalled: Bool) {
         try await eventually("the process ended", within: limit) { !self.isRunning }
         guard let ending = state.withLock({ $0.ending }) else { throw HarnessError(description: "No ending.") }
         return ending

@@ -1,9 +1,10 @@
 // The escapes of JSON strings (RFC 8259 §7), both ways, on secret bytes.
 
-import NIOCore
+public import NIOCore
 import PosternProtocol
 
-enum JSONStrings {
+/// The escapes of JSON strings.
+public enum JSONStrings {
     /// Undoes the escapes of a string's inside, which is valid UTF-8.
     /// - Throws: `invalid_argument` naming the member, for control characters, unknown escapes, lone surrogates.
     static func unescape(_ raw: UnsafeRawBufferPointer, _ what: String) throws(SecretError) -> SecretBytes {
@@ -66,7 +67,7 @@ enum JSONStrings {
         guard position + 4 <= raw.count else { return nil }
         var unit: UInt32 = 0
         for _ in 0..<4 {
-            guard let digit = PercentDecoding.hexDigit(raw[position]) else { return nil }
+            guard let digit = raw[position].hexadecimalValue else { return nil }
             unit = unit << 4 | UInt32(digit)
             position += 1
         }
@@ -74,7 +75,10 @@ enum JSONStrings {
     }
 
     /// Appends a string with its quotes.
-    static func append(_ bytes: some Sequence<UInt8>, to buffer: inout ByteBuffer) {
+    /// - Parameters:
+    ///   - bytes: its UTF-8.
+    ///   - buffer: where to append.
+    public static func append(_ bytes: some Sequence<UInt8>, to buffer: inout ByteBuffer) {
         buffer.writeInteger(UInt8(ascii: "\""))
         for byte in bytes {
             switch byte {

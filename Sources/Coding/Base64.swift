@@ -1,9 +1,10 @@
 // Base64 (RFC 4648 §4) between secret bytes and text, without the copies that a general decoder leaves behind.
 
-import NIOCore
-import PosternProtocol
+public import NIOCore
+public import PosternProtocol
 
-enum Base64 {
+/// Base64, the standard alphabet with padding.
+public enum Base64 {
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
     private static let values: [UInt8] = {
         var values = [UInt8](repeating: 0xFF, count: 256)
@@ -12,8 +13,11 @@ enum Base64 {
     }()
 
     /// Decodes text with its padding, and nothing else in it.
+    /// - Parameters:
+    ///   - text: the text.
+    ///   - what: what it is, for the message.
     /// - Throws: `invalid_argument` naming the member.
-    static func decode(_ text: SecretBytes, _ what: String) throws(SecretError) -> SecretBytes {
+    public static func decode(_ text: SecretBytes, _ what: String) throws(SecretError) -> SecretBytes {
         let problem = SecretError(.invalidArgument, "\(what) is not base64 (the standard alphabet, with padding).")
         guard text.count.isMultiple(of: 4) else { throw problem }
         return try text.withUnsafeBytes { (source) throws(SecretError) in
@@ -40,7 +44,10 @@ enum Base64 {
     }
 
     /// Appends the text of bytes, with padding.
-    static func append(_ bytes: UnsafeRawBufferPointer, to buffer: inout ByteBuffer) {
+    /// - Parameters:
+    ///   - bytes: the bytes.
+    ///   - buffer: where to append.
+    public static func append(_ bytes: UnsafeRawBufferPointer, to buffer: inout ByteBuffer) {
         for start in stride(from: 0, to: bytes.count, by: 3) {
             let count = min(3, bytes.count - start)
             var bits: UInt32 = 0

@@ -1,0 +1,94 @@
+// One server process: OpenBao's `bao`, or the HashiCorp Vault that VAULT_BIN names. It ends with the test process.
+
+public import Foundation
+import Synchronization
+import TestPrograms
+
+/// A `bao server` or `vault server`.
+public final class VaultProcess: Sendable {
+    private let process: Mutex<Process>
+    private let keepAlive: Pipe
+    /// Its process id.
+    public let pid: Int32
+    /// What it logged.
+    public let log: URL
+
+    /// The program: VAULT_BIN, else `bao` in the virtual environment.
+    public static func binary() throws -> String {
+        let given = ProcessInfo.processInfo.environment["VAULT_BIN"]
+        let candidates = [given, Places.package.path + "/.venv/bin/bao"].compactMap { $0 }
+        guard let found = candidates.first(where: { FileManager.default.isExecutableFile(atPath: $0) }) else {
+            throw HarnessError(description: "None of \(candidates) is there; let make fill .venv, or set VAULT_BIN.")
+        }
+        return found
+    }
+
+    /// Whether the server is HashiCorp's, which cannot page lists.
+    public static var isHashiCorp: Bool { ProcessInfo.processInfo.environment["VAULT_BIN"] != nil }
+
+    /// Starts it.
+    public init(_ arguments: [String], log: URL) throws {
+        self.log = log
+        if !FileManager.default.fileExists(atPath: log.path) { try Data().write(to: log) }
+        let sink = try FileHandle(forWritingTo: log)
+        try sink.seekToEnd()
+        // The shell outlives neither the server's owner nor its wish: at the end of its input it kills the server.
+        let script = #""$@" </dev/null >&2 & server=$!; echo $server; cat >/dev/null; kill -KILL $server"#
+        let process = Process()
+        process.executableURL = URL(filePath: "/bin/sh")
+        process.arguments = ["-c", script, "sh", try Self.binary()] + arguments
+        var environment = ProcessInfo.processInfo.environment.filter { name, _ in
+            !["POSTERN_", "VAULT_", "BAO_", "ADMIN_KEY"].contains { name.hasPrefix($0) }
+        }
+        environment["HOME"] = log.deletingLastPathComponent().path
+        process.environment = environment
+        keepAlive = Pipe()
+        let output = Pipe()
+        process.standardInput = keepAlive
+        process.standardOutput = output
+        process.standardError = sink
+        try process.run()
+        var line = Data()
+        while line.last != UInt8(ascii: "\n") {
+            let more = output.fileHandleForReading.availableData
+            guard !more.isEmpty else { throw HarnessError(description: "The server's shell said nothing.") }
+            line += more
+        }
+        guard let pid = Int32(String(decoding: line.dropLast(), as: UTF8.self)) else {
+            throw HarnessError(description: "The server's shell did not say its process id.")
+        }
+        self.pid = pid
+        self.process = Mutex(process)
+    }
+
+    /// Sends a signal.
+    public func signal(_ number: Int32) { kill(pid, number) }
+
+    /// Kills it, and waits until it is gone.
+    public func stop() {
+        kill(pid, SIGCONT)
+        kill(pid, SIGKILL)
+        try? keepAlive.fileHandleForWriting.close()
+        process.withLock { $0.waitUntilExit() }
+    }
+
+    deinit { stop() }
+}
+
+/// A TCP port of the loopback that nobody uses now.
+public func freePort() throws -> Int {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    guard descriptor >= 0 else { throw HarnessError(description: "No socket: \(errno)") }
+    defer { close(descriptor) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = inet_addr("127.0.0.1")
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let bound = withUnsafeMutablePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+            bind(descriptor, address, size) == 0 && getsockname(descriptor, address, &size) == 0
+        }
+    }
+    guard bound else { throw HarnessError(description: "No free port: \(errno)") }
+    return Int(UInt16(bigEndian: address.sin_port))
+}
