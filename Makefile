@@ -45,7 +45,7 @@ unit: $(VENV)/test
 	$(SWIFT) build --build-tests $(CHECKS)
 	$(PARALLEL) $(SWIFT) test --skip-build
 
-bench: deps-bench $(VENV)/bench
+bench: deps-bench $(VENV)/test
 	Benchmarks/run.sh
 
 fuzz:
@@ -74,10 +74,6 @@ $(VENV)/example: $(VENV)/bin/python examples/requirements.txt
 
 $(VENV)/test: $(VENV)/example Tests/requirements.txt
 	$(PYTHON) -m pip install --quiet --requirement Tests/requirements.txt
-	@touch $@
-
-$(VENV)/bench: $(VENV)/test Benchmarks/requirements.txt
-	$(PYTHON) -m pip install --quiet --requirement Benchmarks/requirements.txt
 	@touch $@
 
 clean:
