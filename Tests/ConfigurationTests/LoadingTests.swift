@@ -42,8 +42,8 @@ import Testing
     @Test func `the mission's names work beside the regular ones`() throws {
         let loaded = try load(environment: ["VAULT_ADDR": "http://127.0.0.1:8200", "VAULT_TOKEN": "hvs.x"])
         #expect(loaded.admin.key?.text == "letmein-canary")
-        #expect(loaded.backend.vaultAddress == "http://127.0.0.1:8200")
-        #expect(loaded.backend.vaultToken?.text == "hvs.x")
+        #expect(loaded.backend.vault.addresses == ["http://127.0.0.1:8200"])
+        #expect(loaded.backend.vault.auth.token?.text == "hvs.x")
         let regular = try load(environment: ["ADMIN_KEY": "", "POSTERN_ADMIN_KEY": "other"])
         #expect(regular.admin.key?.text == "other")
         let both = try problems(environment: ["POSTERN_ADMIN_KEY": "other"])

@@ -45,8 +45,10 @@ import Testing
         ("grpc.crl", ["a,,b", ","]),
         ("grpc.deny_list", [""]),
         ("admin.allowed_origins", ["*", "a.example", "https://a.example/", "ftp://a", "https://u@a", "https://a:0"]),
-        ("backend.kind", ["", "vault", "SQLite"]),
-        ("backend.vault.address", ["", "127.0.0.1:8200", "https://a/v1"]),
+        ("backend.kind", ["", "Vault", "SQLite"]),
+        ("backend.vault.addresses", ["", "127.0.0.1:8200", "https://a/v1", "https://a:8200,b:8200"]),
+        ("envelope.keys", ["file", "transit=postern", "transit=transit/", "hsm=x", "file=a,file=a"]),
+        ("backend.vault.mount", ["", "a b", "a,b"]),
         (
             "admin.keys",
             [

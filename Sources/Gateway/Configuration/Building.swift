@@ -62,15 +62,19 @@ extension GatewayConfiguration.Backend {
     init(_ values: Values) throws(ConfigurationProblems) {
         kind = try values.get(BackendSettings.kind)
         sqlitePath = try values.get(BackendSettings.sqlitePath)
-        vaultAddress = values.find(BackendSettings.vaultAddress)
-        vaultToken = values.find(BackendSettings.vaultToken)
+        vault = try GatewayConfiguration.Vault(values)
     }
 }
 
 extension GatewayConfiguration.Envelope {
     init(_ values: Values) throws(ConfigurationProblems) {
         enabled = try values.get(EnvelopeSettings.enabled)
-        keyFile = try values.get(EnvelopeSettings.keyFile)
+        let listed = try values.get(EnvelopeSettings.keys).map { key in
+            key.origin == .file
+                ? KeySetting(origin: .file, value: values.resolve(WrittenPath(text: key.value))) : key
+        }
+        let keyFile = try values.get(EnvelopeSettings.keyFile)
+        keys = listed.isEmpty ? [KeySetting(origin: .file, value: keyFile)] : listed
         keyCache = try values.get(EnvelopeSettings.keyCache)
     }
 }

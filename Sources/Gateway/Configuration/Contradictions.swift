@@ -2,7 +2,8 @@
 
 extension GatewayConfiguration {
     /// What contradicts what.
-    func contradictions() -> [ConfigurationProblems.Problem] {
+    /// - Parameter isDevelopment: whether connections that nobody verifies are accepted.
+    func contradictions(isDevelopment: Bool) -> [ConfigurationProblems.Problem] {
         var problems: [ConfigurationProblems.Problem] = []
         func check(_ holds: Bool, _ key: String, _ message: String) {
             if !holds { problems.append(ConfigurationProblems.Problem(place: "", key: key, message: message)) }
@@ -29,6 +30,9 @@ extension GatewayConfiguration {
         check(
             admin.maxBodyBytes > (limits.maxPayloadBytes + 2) / 3 * 4, AdminSettings.maxBodyBytes.key,
             "it must be more than 4/3 of limits.max_payload_bytes, or the largest secrets cannot be written.")
+        if usesVault {
+            backend.vault.contradictions(isDevelopment: isDevelopment, check)
+        }
         if cache.enabled {
             check(
                 cache.refreshAhead < cache.ttl, CacheSettings.refreshAhead.key, "it must be shorter than cache.ttl.")
@@ -37,5 +41,10 @@ extension GatewayConfiguration {
                 "it must be at least limits.max_payload_bytes, or the largest secrets are never cached.")
         }
         return problems
+    }
+
+    /// Whether anything is in Vault: secrets or keys.
+    public var usesVault: Bool {
+        backend.kind == .vault || envelope.enabled && envelope.keys.contains { $0.origin == .transit }
     }
 }

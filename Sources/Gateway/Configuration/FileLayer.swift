@@ -90,12 +90,17 @@ extension Layer {
                 return
             }
             take(scalar.string, for: setting, at: place)
-        case .list, .namedHashes:
+        case .list, .namedHashes, .namedValues:
             guard case .sequence(let items) = value else {
                 report("this must be a list: write \(setting.allowed).", key: setting.key, at: place)
                 return
             }
-            let read = setting.shape == .list ? Self.listItem : Self.namedHash
+            let read =
+                switch setting.shape {
+                case .namedHashes: Self.namedHash
+                case .namedValues: Self.namedValue
+                default: Self.listItem
+                }
             let texts = items.map { item in read(item).flatMap { setting.isAllowed($0) ? $0 : nil } }
             if let bad = texts.firstIndex(of: nil) {
                 report(
@@ -118,6 +123,14 @@ extension Layer {
             let hash = fields["sha256"]?.scalar?.string, !name.contains(","), !hash.contains(",")
         else { return nil }
         return name + ":" + hash
+    }
+
+    /// `name=value` for a mapping of one name.
+    private static func namedValue(_ item: Node) -> String? {
+        guard case .mapping(let fields) = item, fields.count == 1, let field = fields.first,
+            let name = field.key.scalar?.string, let value = field.value.scalar?.string, !value.contains(",")
+        else { return nil }
+        return name + "=" + value
     }
 
     private static func isNull(_ node: Node) -> Bool { node.null != nil }

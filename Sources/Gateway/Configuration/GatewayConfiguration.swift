@@ -101,18 +101,16 @@ public struct GatewayConfiguration: Sendable {
         public let kind: BackendKind
         /// The SQLite file.
         public let sqlitePath: String
-        /// The address of Vault or OpenBao.
-        public let vaultAddress: String?
-        /// The token for it.
-        public let vaultToken: SecretBytes?
+        /// Vault or OpenBao.
+        public let vault: Vault
     }
 
     /// Encryption in front of the store.
     public struct Envelope: Sendable {
         /// Whether secrets are encrypted before they reach the store.
         public let enabled: Bool
-        /// The file with the key-encryption key.
-        public let keyFile: String
+        /// The key-encryption keys, at least one.
+        public let keys: [KeySetting]
         /// How long unwrapped domain keys stay in memory.
         public let keyCache: Duration
     }

@@ -108,9 +108,44 @@ extension Kind where Value == [String] {
 }
 
 extension Kind where Value == String {
-    static var httpAddress: Kind {
-        Kind(.text, allowed: "an address, as in https://vault.example.org:8200") { text in
-            HTTPAddress.isOrigin(text.hasSuffix("/") ? String(text.dropLast()) : text) ? text : nil
+    /// One word, as names in other systems are.
+    static var word: Kind {
+        Kind(.text, allowed: "a text of visible ASCII without spaces or commas") { text in
+            let isGood = text.utf8.allSatisfy { (0x21...0x7E).contains($0) && $0 != UInt8(ascii: ",") }
+            return !text.isEmpty && isGood ? text : nil
+        }
+    }
+}
+
+extension Kind where Value == Bool {
+    /// A boolean, also as other programs' environment variables have it.
+    static var flag: Kind {
+        Kind(.plain, allowed: "true or false") { text in
+            switch text {
+            case "true", "1": true
+            case "false", "0": false
+            default: nil
+            }
+        }
+    }
+}
+
+extension Kind where Value == [String] {
+    static var httpAddresses: Kind {
+        Kind(.list, allowed: "a list of addresses, as in https://vault.example.org:8200") { text in
+            let items = listItems(text).map { $0.hasSuffix("/") ? String($0.dropLast()) : $0 }
+            return !items.isEmpty && items.allSatisfy { HTTPAddress.isOrigin($0) } ? items : nil
+        }
+    }
+}
+
+extension Kind where Value == [KeySetting] {
+    static var keys: Kind {
+        let origins = KeyOrigin.allCases.map { "{\($0.rawValue): …}" }.joined(separator: ", ")
+        return Kind(.namedValues, allowed: "a list of keys, each one of \(origins)") { text in
+            let keys = listItems(text).map { KeySetting(written: $0) }
+            let good = keys.compactMap { $0 }
+            return good.count == keys.count && Set(good).count == good.count ? good : nil
         }
     }
 }

@@ -6,16 +6,18 @@ extension GatewayConfiguration {
     /// Loads and checks a configuration.
     ///
     /// The command line goes over the environment, which goes over the file. Environment names are `POSTERN_` and the
-    /// key in capitals, as in `POSTERN_GRPC_LISTEN`, and besides `ADMIN_KEY`, `VAULT_ADDR` and `VAULT_TOKEN`; empty
+    /// key in capitals, as in `POSTERN_GRPC_LISTEN`, and besides `ADMIN_KEY` and the names that Vault's own tools read, as `VAULT_ADDR`; empty
     /// ones count as not set. Lists are written with commas there, named keys as `name:sha256`.
     /// - Parameters:
     ///   - file: the YAML file, if there is one. Relative paths, wherever they are given, start from its folder, or
     ///     from the working directory if there is no file.
     ///   - environment: environment variables; others than the names above are ignored, unless they start with `POSTERN_`.
     ///   - overrides: settings from the command line, each as `key=value`.
+    ///   - isDevelopment: whether connections to Vault that nobody verifies are accepted.
     /// - Throws: everything that is wrong, with files, lines, keys and what is allowed.
     public static func load(
-        file: String?, environment: [String: String] = [:], overrides: [String] = []
+        file: String?, environment: [String: String] = [:], overrides: [String] = [],
+        isDevelopment: Bool = false
     ) throws(ConfigurationProblems) -> GatewayConfiguration {
         let commandLine = Layer(overrides: overrides)
         let variables = Layer(environment: environment)
@@ -36,7 +38,7 @@ extension GatewayConfiguration {
             document.provider(named: file ?? "no file"), Layer.defaults.provider(named: "defaults"),
         ])
         let configuration = try GatewayConfiguration(Values(reader: reader, file: file))
-        let contradictions = configuration.contradictions()
+        let contradictions = configuration.contradictions(isDevelopment: isDevelopment)
         guard contradictions.isEmpty else { throw ConfigurationProblems(problems: contradictions) }
         return configuration
     }

@@ -89,4 +89,6 @@ enum Shape: Sendable {
     case list
     /// A list of mappings of `name` and `sha256`.
     case namedHashes
+    /// A list of mappings of one name to one value.
+    case namedValues
 }

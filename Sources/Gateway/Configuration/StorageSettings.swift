@@ -4,6 +4,43 @@
 public enum BackendKind: String, Sendable, CaseIterable {
     /// A SQLite file on this machine.
     case sqlite
+    /// The KV version 2 engine of Vault or OpenBao.
+    case vault
+}
+
+/// Where a key-encryption key lives.
+public enum KeyOrigin: String, Sendable, CaseIterable {
+    /// A file on this machine; the value is its path.
+    case file
+    /// The Transit engine of Vault or OpenBao; the value is `mount/key`.
+    case transit
+}
+
+/// One key-encryption key.
+public struct KeySetting: Sendable, Hashable {
+    /// Where it lives.
+    public let origin: KeyOrigin
+    /// Which it is, in the origin's terms.
+    public let value: String
+
+    /// Reads `origin=value`.
+    init?(written text: String) {
+        guard let equals = text.firstIndex(of: "="), let origin = KeyOrigin(rawValue: String(text[..<equals])) else {
+            return nil
+        }
+        let value = String(text[text.index(after: equals)...])
+        guard !value.isEmpty, !value.contains("\0") else { return nil }
+        if origin == .transit {
+            // The key's name is the last part: the mount may have several.
+            guard let slash = value.lastIndex(of: "/"), slash != value.startIndex, value.last != "/" else { return nil }
+        }
+        self.init(origin: origin, value: value)
+    }
+
+    init(origin: KeyOrigin, value: String) {
+        self.origin = origin
+        self.value = value
+    }
 }
 
 enum BackendSettings {
@@ -11,15 +48,9 @@ enum BackendSettings {
         "backend.kind", .choice(BackendKind.self), .means("sqlite"), "Where secrets are stored.")
     static let sqlitePath = Setting(
         "backend.sqlite.path", .path, .means(".postern/secrets.sqlite"), "The SQLite file.")
-    static let vaultAddress = Setting(
-        "backend.vault.address", .httpAddress, .isFine(example: "https://vault.example.org:8200"),
-        alias: "VAULT_ADDR", "The address of Vault or OpenBao. Not used by the sqlite backend.")
-    static let vaultToken = Setting(
-        "backend.vault.token", .secret, .isFine(example: ""), alias: "VAULT_TOKEN",
-        "The token for it. Give it in the environment rather than here.")
 
     static let section = Section(
-        "backend", "The store.", [kind.erased, sqlitePath.erased, vaultAddress.erased, vaultToken.erased])
+        "backend", "The store.", [kind.erased, sqlitePath.erased] + VaultSettings.all)
 }
 
 enum EnvelopeSettings {
@@ -27,13 +58,17 @@ enum EnvelopeSettings {
         "envelope.enabled", .boolean, .means("true"), "Whether secrets are encrypted before they reach the store.")
     static let keyFile = Setting(
         "envelope.key_file", .path, .means(".postern/kek"),
-        "The file with the key-encryption key; 0600. Whoever has it and the store can read everything.")
+        "The file with the key-encryption key; 0600. Whoever has it and the store can read everything. Used where no "
+            + "keys are listed.")
+    static let keys = Setting(
+        "envelope.keys", .keys, .means(""),
+        "The key-encryption keys: new domain keys are wrapped under each, and any one opens them.")
     static let keyCache = Setting(
         "envelope.key_cache", .duration(.zero...GRPCSettings.maximum), .means("1h"),
         "How long unwrapped domain keys stay in memory.")
 
     static let section = Section(
-        "envelope", "Encryption in front of the store.", [enabled.erased, keyFile.erased, keyCache.erased])
+        "envelope", "Encryption in front of the store.", [enabled.erased, keyFile.erased, keys.erased, keyCache.erased])
 }
 
 enum CacheSettings {

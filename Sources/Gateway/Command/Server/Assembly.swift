@@ -1,8 +1,5 @@
-// The composition root: the one place where a configuration becomes a gateway, and where backends are named.
+// The composition root: the one place where a configuration becomes a gateway.
 
-import Envelope
-import Foundation
-import LocalKey
 import Logging
 import NIOPosix
 import PosternAudit
@@ -13,15 +10,13 @@ import PosternGRPCTransport
 import PosternHTTP
 import PosternIdentity
 import PosternProtocol
-import SQLiteDev
 
 /// All parts of a gateway, put together but not started.
 struct Assembly {
     let gateway: Gateway
     let readiness: Readiness
     let audit: AuditLog
-    let sqlite: SQLiteBackend
-    let envelope: EnvelopeBackend?
+    let storage: Storage
     let requestIDs: RequestIDs
     let tls: TLSContexts
     let frontEnd: GRPCFrontEnd
@@ -69,18 +64,8 @@ struct Assembly {
                 metadata: ["bytes": "\(audit.recoveredTornBytes)"])
         }
 
-        sqlite = try await SQLiteBackend.open(path: configuration.backend.sqlitePath, clock: clock)
-        var backend: any SecretBackend = sqlite
-        if configuration.envelope.enabled {
-            let wrapper = try await Self.keyWrapper(configuration.envelope.keyFile, for: sqlite)
-            let options = EnvelopeOptions(keyLifetime: configuration.envelope.keyCache)
-            let envelope = try EnvelopeBackend(store: backend, keyWrappers: [wrapper], options: options, clock: clock)
-            self.envelope = envelope
-            backend = envelope
-        } else {
-            logger.warning("secrets are stored without encryption: envelope.enabled is false")
-            envelope = nil
-        }
+        storage = try await Storage(configuration, clock: clock, logger: logger)
+        var backend = storage.backend
         if configuration.cache.enabled {
             let cache = ReadCache(backend, options: Self.cacheOptions(configuration.cache), clock: clock)
             self.cache = cache
@@ -99,21 +84,6 @@ struct Assembly {
             options: Self.frontEndOptions(configuration), gateway: gateway, readiness: readiness,
             requestIDs: requestIDs, clock: clock, revocation: revocation, tls: { contexts.grpc.current }, group: group,
             observer: observer, logger: logger)
-    }
-
-    /// Opens the key file. One that is missing is made only for a store that is empty: beside a store with secrets
-    /// it is lost or misplaced, and a new key would split the store between two.
-    private static func keyWrapper(
-        _ path: String, for store: some SecretBackend
-    ) async throws(SecretError) -> LocalFileKeyWrapper {
-        let deadline = Deadline.after(.seconds(10))
-        let isEmpty = try await store.list(try ListQuery(limit: 1), deadline: deadline).entries.isEmpty
-        guard isEmpty || FileManager.default.fileExists(atPath: path) else {
-            throw SecretError(
-                .keyUnavailable,
-                "The key file \(path) is missing, but the store holds what was encrypted under it; put it back.")
-        }
-        return try LocalFileKeyWrapper(path: path, createIfMissing: isEmpty)
     }
 
     /// Loads the certificates, keys and authorities of both front ends.

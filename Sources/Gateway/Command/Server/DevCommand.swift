@@ -28,7 +28,7 @@ struct DevCommand: AsyncParsableCommand {
             var environment = ProcessInfo.processInfo.environment
             if environment["ADMIN_KEY"] == nil { environment["ADMIN_KEY"] = try files.readAdminKey() }
             let configuration = try ServeCommand.load(
-                file: files.configuration, environment: environment, overrides: set)
+                file: files.configuration, environment: environment, overrides: set, isDevelopment: true)
             try await GatewayProcess.run(configuration) { addresses in
                 print(welcome(files, addresses))
                 // Standard output may be a pipe that somebody waits on.

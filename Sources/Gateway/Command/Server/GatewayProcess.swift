@@ -10,7 +10,6 @@ import PosternCore
 import PosternGRPC
 import PosternHTTP
 import PosternProtocol
-import SQLiteDev
 import ServiceLifecycle
 import Synchronization
 import UnixSignals
@@ -100,11 +99,7 @@ enum GatewayProcess {
 
     private static func close(_ assembly: Assembly) async {
         assembly.audit.close()
-        do {
-            try await assembly.sqlite.close()
-        } catch {
-            assembly.logger.error("the store could not be closed", metadata: ["error": "\(error)"])
-        }
+        await assembly.storage.close(logger: assembly.logger)
     }
 }
 

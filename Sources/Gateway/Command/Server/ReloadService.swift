@@ -87,7 +87,7 @@ struct ReloadService: Service {
             } catch {
                 return
             }
-            assembly.envelope?.dropExpiredKeys()
+            assembly.storage.envelope?.dropExpiredKeys()
             assembly.revocation.look(now: SystemWallClock().now())
         }
     }

@@ -29,10 +29,11 @@ struct ServeCommand: AsyncParsableCommand {
 
     /// Loads a configuration; problems are printed one a line, and are the exit code for a wrong configuration.
     static func load(
-        file: String?, environment: [String: String], overrides: [String]
+        file: String?, environment: [String: String], overrides: [String], isDevelopment: Bool = false
     ) throws -> GatewayConfiguration {
         do {
-            return try GatewayConfiguration.load(file: file, environment: environment, overrides: overrides)
+            return try GatewayConfiguration.load(
+                file: file, environment: environment, overrides: overrides, isDevelopment: isDevelopment)
         } catch {
             complain("the configuration cannot be used:\n\(error)")
             throw configurationExitCode
