@@ -212,7 +212,15 @@ let package = Package(
         // What tests need of other programs.
         .target(name: "TestPrograms", path: "Tests/Support/TestPrograms"),
         .target(
-            name: "VaultServers", dependencies: ["PosternPKI", "TestPrograms"], path: "Tests/Support/VaultServers"),
+            name: "VaultServers",
+            dependencies: [
+                "PosternPKI", "TestPrograms",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            path: "Tests/Support/VaultServers"),
 
         // Tests, one target beside each.
         .testTarget(name: "BackendConformanceTests", dependencies: ["BackendConformance", "PosternProtocol"]),

@@ -1,7 +1,32 @@
-// Vault's HTTP API for tests, through curl: somebody else's client.
+// Vault's HTTP API for tests.
 
+import AsyncHTTPClient
 public import Foundation
+import NIOCore
+import NIOHTTP1
+import NIOSSL
+import Synchronization
 import TestPrograms
+
+/// HTTP clients by the authority that they trust; they live as long as the process.
+private let clients = Mutex<[String: HTTPClient]>([:])
+
+private func client(trusting authority: String?) throws -> HTTPClient {
+    try clients.withLock { clients in
+        if let client = clients[authority ?? ""] { return client }
+        var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
+        configuration.timeout = .init(connect: .seconds(5))
+        configuration.connectionPool.retryConnectionEstablishment = false
+        if let authority {
+            var tls = TLSConfiguration.makeClientConfiguration()
+            tls.trustRoots = .certificates(try NIOSSLCertificate.fromPEMFile(authority))
+            configuration.tlsConfiguration = tls
+        }
+        let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+        clients[authority ?? ""] = client
+        return client
+    }
+}
 
 /// A server's API with a token.
 public struct VaultAPI: Sendable {
@@ -52,18 +77,21 @@ public struct VaultAPI: Sendable {
     public func call(
         _ method: String, _ path: String, _ body: String? = nil, contentType: String = "application/json"
     ) async throws -> Answer {
-        var arguments = [
-            "--silent", "--show-error", "--max-time", "60", "--request", method, "--write-out", "\n%{http_code}",
-            "--header", "Content-Type: \(contentType)", "\(address)/v1/\(path)",
-        ]
-        if !token.isEmpty { arguments += ["--header", "X-Vault-Token: \(token)"] }
-        if let authority { arguments += ["--cacert", authority] }
-        if let namespace { arguments += ["--header", "X-Vault-Namespace: \(namespace)"] }
-        if body != nil { arguments += ["--data-binary", "@-"] }
-        let result = try await run("curl", arguments, input: Data((body ?? "").utf8))
-        let parts = result.output.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-        let status = parts.last.flatMap { Int(String(decoding: $0, as: UTF8.self)) } ?? 0
-        return Answer(status: status, body: Data(result.output.prefix(max(0, result.output.count - 4))))
+        var request = HTTPClientRequest(url: "\(address)/v1/\(path)")
+        request.method = HTTPMethod(rawValue: method)
+        request.headers.add(name: "Content-Type", value: contentType)
+        if !token.isEmpty { request.headers.add(name: "X-Vault-Token", value: token) }
+        if let namespace { request.headers.add(name: "X-Vault-Namespace", value: namespace) }
+        if let body { request.body = .bytes(ByteBuffer(string: body)) }
+        do {
+            let response = try await client(trusting: authority).execute(request, timeout: .seconds(30))
+            let buffer = try await response.body.collect(upTo: 1 << 26)
+            return Answer(status: Int(response.status.code), body: Data(buffer.readableBytesView))
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            return Answer(status: 0, body: Data("\(error)".utf8))
+        }
     }
 
     /// Makes a request that must succeed.

@@ -1,13 +1,15 @@
 // One server process: OpenBao's `bao`, or the HashiCorp Vault that VAULT_BIN names. It ends with the test process.
 
+import Dispatch
 public import Foundation
 import Synchronization
 import TestPrograms
 
 /// A `bao server` or `vault server`.
 public final class VaultProcess: Sendable {
-    private let process: Mutex<Process>
     private let keepAlive: Pipe
+    private let ended = DispatchSemaphore(value: 0)
+    private let isStopped = Mutex(false)
     /// Its process id.
     public let pid: Int32
     /// What it logged.
@@ -47,6 +49,8 @@ public final class VaultProcess: Sendable {
         process.standardInput = keepAlive
         process.standardOutput = output
         process.standardError = sink
+        let ended = ended
+        process.terminationHandler = { _ in ended.signal() }
         try process.run()
         var line = Data()
         while line.last != UInt8(ascii: "\n") {
@@ -58,7 +62,6 @@ public final class VaultProcess: Sendable {
             throw HarnessError(description: "The server's shell did not say its process id.")
         }
         self.pid = pid
-        self.process = Mutex(process)
     }
 
     /// Sends a signal.
@@ -66,10 +69,14 @@ public final class VaultProcess: Sendable {
 
     /// Kills it, and waits until it is gone.
     public func stop() {
-        kill(pid, SIGCONT)
+        let isFirst = isStopped.withLock { stopped in
+            defer { stopped = true }
+            return !stopped
+        }
+        guard isFirst else { return }
         kill(pid, SIGKILL)
         try? keepAlive.fileHandleForWriting.close()
-        process.withLock { $0.waitUntilExit() }
+        _ = ended.wait(timeout: .now() + .seconds(30))
     }
 
     deinit { stop() }

@@ -19,6 +19,7 @@ final class VaultClient: Sendable {
     private let namespace: String?
     private let tokens: any TokenSource
     private let random: @Sendable () -> Double
+    private let index = ReplicationIndex()
     private let check = Mutex<SharedResult<Void>?>(nil)
 
     /// Makes a client.
@@ -133,8 +134,11 @@ final class VaultClient: Sendable {
                 }
                 await checkRolesIfDue(deadline: call.answerBy)
                 if let node = nodes.best() { return node }
-                throw VaultFailure(
-                    error: SecretError(.internalError, "No address of Vault is known."), mayHaveHappened: false)
+                // An election, perhaps: there will be one that serves.
+                gate.failed(at: .now, jitter: 0.5 + random())
+                call.attempts += 1
+                call.last = VaultFailure(error: outage(), mayHaveHappened: call.last?.mayHaveHappened ?? false)
+                try await pause(&call)
             case .refuse:
                 throw call.last ?? VaultFailure(error: outage(), mayHaveHappened: false)
             case .wait(let until):
@@ -189,7 +193,8 @@ extension VaultClient {
         }
         let answer: VaultAnswer
         do throws(VaultNode.Failure) {
-            answer = try await node.exchange(request, token: token, namespace: namespace, deadline: deadline)
+            answer = try await node.exchange(
+                request, token: token, namespace: namespace, index: index.header, deadline: deadline)
         } catch {
             return failure(of: node, error)
         }
@@ -230,6 +235,7 @@ extension VaultClient {
             nodes.note(target, .active)
             return .elsewhere(target)
         case 412:
+            if nodes.role(of: node) == .active { index.forget() }
             return retry(.backendUnavailable, "has not caught up yet", mayHaveHappened: false)
         case 429:
             return retry(.rateLimited, "limits the gateway's rate: \(answer.complaint)", mayHaveHappened: false)
@@ -246,7 +252,8 @@ extension VaultClient {
             gate.failed(at: .now, jitter: 0.5 + random())
             return retry(.backendUnavailable, "answered \(answer.complaint)", mayHaveHappened: !hasNoLeader)
         default:
-            if nodes.role(of: node) != .active { nodes.note(node, nodes.all.count == 1 ? .active : .unknown) }
+            if let index = answer.index { self.index.note(index) }
+            nodes.noteAnswer(of: node)
             return .answer(answer)
         }
     }
@@ -257,7 +264,7 @@ extension VaultClient {
     /// Asks every server what it is, if that has not been done for a while: waits for it where no active one is known.
     private func checkRolesIfDue(deadline: Deadline) async {
         guard nodes.isDue(at: .now, interval: Self.checkInterval) else { return }
-        let isKnown = nodes.statuses.contains { $0.role == .active }
+        let isKnown = nodes.hasActive
         let flight = checkRoles()
         guard !isKnown else { return }
         // A check that takes too long leaves things as they are: some server is asked all the same.
@@ -275,14 +282,28 @@ extension VaultClient {
         }
         guard isNew else { return flight }
         Task {
-            await withTaskGroup(of: Void.self) { group in
-                for node in nodes.all { group.addTask { await self.checkRole(of: node) } }
+            await checkRoles(of: nodes.all, flight)
+            if !nodes.hasActive {
+                // The active one may be none of those that are configured: the others know its address.
+                await checkRoles(of: nodes.all.filter { nodes.role(of: $0) == .unknown }, flight)
             }
             nodes.noteCheck(at: .now)
             check.withLock { $0 = nil }
             flight.complete(.success(()))
         }
         return flight
+    }
+
+    /// Asks servers what they are. Who waits for it need not wait for the last of them once the active one is found.
+    private func checkRoles(of nodes: [VaultNode], _ flight: SharedResult<Void>) async {
+        await withTaskGroup(of: Void.self) { group in
+            for node in nodes {
+                group.addTask {
+                    await self.checkRole(of: node)
+                    if self.nodes.role(of: node) == .active { flight.complete(.success(())) }
+                }
+            }
+        }
     }
 
     /// Asks one server what it is.
@@ -303,7 +324,8 @@ extension VaultClient {
                 default: .unreachable
                 }
             nodes.note(
-                node, role, version: answer.version, problem: role == .unreachable ? answer.complaint : nil)
+                node, role, version: answer.text("version"), problem: role == .unreachable ? answer.complaint : nil)
+            if role == .standby { await findLeader(knownBy: node) }
         } catch {
             let problem: String =
                 switch error {
@@ -313,20 +335,38 @@ extension VaultClient {
             nodes.note(node, .unreachable, problem: problem)
         }
     }
+
+    /// Asks a standby where the active server is, and remembers the address if it is new.
+    private func findLeader(knownBy node: VaultNode) async {
+        var request = VaultRequest.get("sys/leader").with(.none)
+        request.usesNamespace = false
+        do throws(VaultNode.Failure) {
+            let answer = try await node.exchange(
+                request, token: nil, namespace: nil, deadline: .after(Self.firstAttempt))
+            if let address = answer.text("leader_address") { _ = nodes.target(of: address, from: node) }
+        } catch {
+            // Its health was told a moment ago; the next check asks again.
+            return
+        }
+    }
 }
 
 extension VaultAnswer {
-    /// The version in an answer of `/sys/health`.
-    fileprivate var version: String? {
-        var version: String?
+    /// A text of the answer's object, if it has one of that name.
+    fileprivate func text(_ member: String) -> String? {
+        var text: String?
         do throws(SecretError) {
             try read { (json, name) throws(SecretError) in
-                if name == "version" { version = try json.string("The version") } else { _ = try json.raw("A member") }
+                if name == member, json.isAtString {
+                    text = try json.string("The member")
+                } else {
+                    _ = try json.raw("A member")
+                }
             }
         } catch {
             // Not Vault's own answer; its status has been noted, and more is not needed.
             return nil
         }
-        return version
+        return text
     }
 }

@@ -25,6 +25,7 @@ final class VaultNode: Sendable {
     let address: VaultAddress
     private let http: HTTPClient
     private let base: String
+    private let isClosed = Atomic(false)
     /// Connections opened so far: a pool that works opens few.
     private let opened: ConnectionCount
 
@@ -65,10 +66,11 @@ final class VaultNode: Sendable {
 
     /// Asks, and waits no longer than the deadline, whatever the server does.
     func exchange(
-        _ request: VaultRequest, token: SecretBytes?, namespace: String?, deadline: Deadline
+        _ request: VaultRequest, token: SecretBytes?, namespace: String?, index: String? = nil,
+        deadline: Deadline
     ) async throws(Failure) -> VaultAnswer {
         guard !deadline.hasPassed else { throw .notSent("the deadline had passed") }
-        let outgoing = outgoing(request, token: token, namespace: namespace)
+        let outgoing = outgoing(request, token: token, namespace: namespace, index: index)
         let answer = SharedResult<Result<VaultAnswer, Failure>>()
         let task = Task { [http, address] in
             let result: Result<VaultAnswer, Failure>
@@ -78,7 +80,8 @@ final class VaultNode: Sendable {
                 result = .success(
                     VaultAnswer(
                         status: Int(response.status.code), body: body, node: address,
-                        location: response.headers.first(name: "Location")))
+                        location: response.headers.first(name: "Location"),
+                        index: response.headers.first(name: "X-Vault-Index")))
             } catch {
                 result = .failure(Self.classify(error))
             }
@@ -96,14 +99,27 @@ final class VaultNode: Sendable {
 
     /// Closes the connections.
     func close() async throws {
+        guard !isClosed.exchange(true, ordering: .relaxed) else { return }
         try await http.shutdown()
     }
 
-    private func outgoing(_ request: VaultRequest, token: SecretBytes?, namespace: String?) -> HTTPClientRequest {
+    deinit {
+        guard !isClosed.load(ordering: .relaxed) else { return }
+        // Nobody waits for it, and nobody can use it any more: how it ends makes no difference.
+        http.shutdown { [http] _ in _ = http }
+    }
+
+    private func outgoing(_ request: VaultRequest, token: SecretBytes?, namespace: String?, index: String?)
+        -> HTTPClientRequest
+    {
         var outgoing = HTTPClientRequest(url: base + request.path)
         outgoing.method = request.method
         // Vault refuses requests without it where a proxy could be made to send them.
         outgoing.headers.add(name: "X-Vault-Request", value: "true")
+        if let index {
+            outgoing.headers.add(name: "X-Vault-Index", value: index)
+            outgoing.headers.add(name: "X-Vault-Inconsistent", value: "forward-active-node")
+        }
         if let token { outgoing.headers.add(name: "X-Vault-Token", value: token.text) }
         if let namespace, request.usesNamespace { outgoing.headers.add(name: "X-Vault-Namespace", value: namespace) }
         if let body = request.body {

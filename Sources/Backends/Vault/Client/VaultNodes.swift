@@ -37,8 +37,6 @@ final class VaultNodes: Sendable {
     private struct Entry {
         let node: VaultNode
         var status: Status
-        /// When it last failed, for trying those first that failed longest ago.
-        var failedAt: ContinuousClock.Instant?
     }
 
     private struct State {
@@ -67,29 +65,17 @@ final class VaultNodes: Sendable {
         state = Mutex(State(entries: entries))
     }
 
-    /// The server to ask next: the active one if it is known, else one of which nothing bad is known, else the one that failed
-    /// longest ago.
+    /// The server to ask next: the only one, or the active one. Standbys are not asked: OpenBao's answer reads from what they
+    /// have, which during an election may be long out of date.
     func best() -> VaultNode? {
         state.withLock { state in
-            state.entries.min { a, b in
-                let (left, right) = (Self.rank(a.status.role), Self.rank(b.status.role))
-                if left != right { return left < right }
-                guard let failedA = a.failedAt else { return b.failedAt != nil }
-                guard let failedB = b.failedAt else { return false }
-                return failedA < failedB
-            }?.node
+            if state.entries.count == 1 { return state.entries[0].node }
+            return state.entries.first { $0.status.role == .active }?.node
         }
     }
 
-    private static func rank(_ role: Role) -> Int {
-        switch role {
-        case .active: 0
-        case .unknown: 1
-        case .performanceStandby: 2
-        case .standby: 3
-        case .unreachable, .sealed, .uninitialised: 4
-        }
-    }
+    /// Whether the active server is known.
+    var hasActive: Bool { state.withLock { $0.entries.contains { $0.status.role == .active } } }
 
     /// All servers.
     var all: [VaultNode] { state.withLock { $0.entries.map(\.node) } }
@@ -134,10 +120,15 @@ final class VaultNodes: Sendable {
             state.entries[index].status.role = role
             state.entries[index].status.problem = problem
             if let version { state.entries[index].status.version = version }
-            switch role {
-            case .unreachable, .sealed, .uninitialised: state.entries[index].failedAt = .now
-            default: state.entries[index].failedAt = nil
-            }
+        }
+    }
+
+    /// A server answered a request. Where there is only one, it is the one that serves, whatever it is or stands for.
+    func noteAnswer(of node: VaultNode) {
+        state.withLock { state in
+            guard state.entries.count == 1, state.entries[0].node === node else { return }
+            state.entries[0].status.role = .active
+            state.entries[0].status.problem = nil
         }
     }
 

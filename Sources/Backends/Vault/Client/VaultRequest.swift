@@ -65,6 +65,8 @@ struct VaultAnswer: Sendable {
     let node: VaultAddress
     /// Where a redirect leads.
     var location: String?
+    /// How far the storage was when it answered.
+    var index: String?
 
     /// Whether it did what was asked.
     var isSuccess: Bool { (200..<300).contains(status) }
