@@ -218,6 +218,7 @@ let package = Package(
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
             path: "Tests/Support/VaultServers"),
@@ -274,7 +275,8 @@ let package = Package(
         .testTarget(
             name: "VaultTests",
             dependencies: [
-                "BackendConformance", "Envelope", "LocalKey", "PosternProtocol", "TestPrograms", "Vault",
+                "BackendConformance", "Envelope", "LocalKey", "PosternCoding", "PosternProtocol", "TestPrograms",
+                "Vault",
                 "VaultServers",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -326,7 +328,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "postern", "PosternAudit", "PosternClient", "PosternPKI", "PosternProtocol", "PosternWire", "TestPrograms",
+                "postern", "PosternAudit", "PosternClient", "PosternPKI", "PosternProtocol", "PosternWire",
+                "TestPrograms",
                 .product(name: "GRPCCore", package: "grpc-swift-2"),
                 .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
