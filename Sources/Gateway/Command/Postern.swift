@@ -26,7 +26,8 @@ struct Postern: AsyncParsableCommand {
                     UndeleteCommand.self, DestroyCommand.self, RemoveCommand.self,
                 ]),
             CommandGroup(
-                name: "Operating", subcommands: [PolicyCommand.self, AuditCommand.self, PKICommand.self]),
+                name: "Operating",
+                subcommands: [HealthCommand.self, PolicyCommand.self, AuditCommand.self, PKICommand.self]),
             CommandGroup(name: "About", subcommands: [VersionCommand.self]),
         ])
 }
