@@ -5,6 +5,12 @@
 # named. Secrets travel in variables, pipes and 0600 files, never on a command line.
 set -euo pipefail
 umask 077
+# Ranges in patterns mean ASCII, and a long answer is not taken for multibyte characters.
+export LC_ALL=C
+
+# Taken out of the environment, so that no program started here inherits it.
+token=${VAULT_TOKEN:-}
+unset VAULT_TOKEN
 
 usage() {
     cat <<'TEXT'
@@ -169,7 +175,7 @@ check_options() {
     if [ -n "${VAULT_NAMESPACE:-}" ]; then
         must_match VAULT_NAMESPACE "$VAULT_NAMESPACE" '^[A-Za-z0-9_][A-Za-z0-9._/-]*$' "give it as in team-a."
     fi
-    if [[ ${VAULT_TOKEN:-} =~ [^[:graph:]] ]]; then
+    if [[ $token =~ [^[:graph:]] ]]; then
         die "$usage_error" "VAULT_TOKEN has white space in it; is it the token alone?"
     fi
     local file
@@ -196,9 +202,6 @@ prepare_to_talk() {
     trap 'rm -rf "$work"' EXIT
     trap 'exit 130' INT
     trap 'exit 143' HUP TERM
-    token=${VAULT_TOKEN:-}
-    # So that no program started below inherits it.
-    export -n VAULT_TOKEN 2>/dev/null || true
     connection=(--silent --show-error --globoff --proto '=http,https' --connect-timeout 10)
     [ -z "${VAULT_CACERT:-}" ] || connection+=(--cacert "$VAULT_CACERT")
     [ -z "${VAULT_CAPATH:-}" ] || connection+=(--capath "$VAULT_CAPATH")
@@ -224,21 +227,28 @@ request() { # HEADERS METHOD PATH [JSON]
     [ "$left" -gt 0 ] || die "$unavailable" "$address did not get it done within $timeout s. At last: $(last_words)."
     [ "$left" -lt 30 ] || left=30
     local arguments=("${connection[@]}" --max-time "$left" --request "$method" --header "@$headers"
-        --write-out '\n%{http_code}' "$address/v1/$path")
+        --write-out '%{http_code}' "$address/v1/$path")
     [ -z "$body" ] || arguments+=(--data-binary @-)
     failure=0
-    # Whatever the server sends, no more than 1 MiB of it is kept.
+    # Whatever the server sends, no more than 1 MiB of it is kept. The status follows it.
     text=$(
         printf '%s' "$body" | curl --disable "${arguments[@]}" 2>"$work/trouble" | head -c 1048576 | tr -d '\0'
         exit "${PIPESTATUS[1]}"
     ) || failure=$?
-    status=${text##*$'\n'}
-    answer=${text%$'\n'*}
-    trouble=$(head -c 500 "$work/trouble" | tr -cd '[:print:]')
-    if [ "$failure" -ne 0 ] || [[ ! $status =~ ^[0-9]{3}$ ]]; then
-        status=000 answer=
-        trouble=${trouble:-it sent more than can be the answer}
-    fi
+    case $failure in
+        0)
+            status=${text: -3}
+            answer=${text%???}
+            trouble=
+            ;;
+        *)
+            status=000
+            answer=
+            trouble=$(head -c 500 "$work/trouble" | tr -cd '[:print:]')
+            # curl cannot write on when the limit is reached.
+            [ "$failure" -ne 23 ] || trouble="it sent more than can be the answer"
+            ;;
+    esac
 }
 
 ask() { request "$work/headers" "$@"; }        # METHOD PATH [JSON]
