@@ -9,10 +9,10 @@ PARALLEL := SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4
 CHECKS := --explicit-target-dependency-import-check error
 
 RUN_PACKAGES := libnghttp2-dev libssl-dev libp11-kit-dev libsqlite3-dev pkg-config curl
-TEST_PACKAGES := $(RUN_PACKAGES) openssl python3-venv
+TEST_PACKAGES := $(RUN_PACKAGES) docker-compose jq openssl python3-venv
 BENCH_PACKAGES := $(TEST_PACKAGES) nghttp2-client gcc
 
-.PHONY: help run build release test lint unit bench fuzz generate deps-run deps-test deps-bench clean
+.PHONY: help run build release test lint lint-deploy unit bench fuzz generate deps-run deps-test deps-bench clean
 
 help:
 	@echo "make run       build and start a development gateway, and print what to try"
@@ -20,7 +20,7 @@ help:
 	@echo "make test      install what the tests need and run all of them"
 	@echo "make bench     measure, side by side with OpenBao (release build; takes a while)"
 	@echo "make fuzz      run each fuzz target for FUZZ_SECONDS seconds (default 30)"
-	@echo "make lint      check the format"
+	@echo "make lint      check the format, and what deploys Postern"
 	@echo "make generate  regenerate the gRPC code from proto/"
 	@echo "make clean     delete what was built"
 
@@ -38,8 +38,11 @@ release: deps-run
 test: deps-test lint unit
 	FUZZ_SECONDS=5 scripts/fuzz.sh
 
-lint:
+lint: lint-deploy
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
+
+lint-deploy: deps-test $(VENV)/test
+	scripts/lint-deploy.sh
 
 unit: $(VENV)/test
 	$(SWIFT) build --build-tests $(CHECKS)
