@@ -40,7 +40,10 @@ issue() { # NAME FOLDER OWNER [options of postern pki issue]
     rm -f -- "$authority/$name.pem" "$authority/$name.key"
 }
 
-mkdir -p -- "$authority" "$trust" "$vault_tls" "$vault_data" "$postern_tls" "$clients"
+# Volumes are there already, and may belong to others.
+for folder in "$authority" "$trust" "$vault_tls" "$vault_data" "$postern_tls" "$clients"; do
+    [ -d "$folder" ] || install -d -m 0755 -- "$folder"
+done
 [ -e "$authority/ca.key" ] || postern pki init --directory "$authority" --name "Postern compose CA"
 cmp -s -- "$authority/ca.pem" "$trust/ca.pem" || hand_over "$authority/ca.pem" "$trust/ca.pem" "$(id -u):$(id -g)" 0644
 

@@ -110,6 +110,15 @@ struct ComposeFileTests {
         #expect(needed.subtracting(always).subtracting(installed) == [], "install these in the Dockerfile")
     }
 
+    @Test func `volumes with secrets start as their owner's alone`() {
+        for (folder, stage) in [
+            ("/var/log/postern/audit", "postern"), ("/etc/postern/credentials", "postern"),
+            ("/etc/postern/credentials", "init"), ("/var/lib/init-vault", "init"),
+        ] {
+            #expect(dockerfile.mode(of: folder, in: stage) == 0o700, "\(folder) in \(stage)")
+        }
+    }
+
     @Test func `the images run without root, and expose what compose publishes`() throws {
         for stage in ["postern", "init"] { #expect(dockerfile.stage(stage).contains("USER 10001:10001")) }
         let last = try String(contentsOf: Places.package.appending(path: "Dockerfile"), encoding: .utf8)

@@ -125,6 +125,16 @@ struct Dockerfile {
             })
     }
 
+    /// The mode of a folder that a stage makes, which a new volume mounted there takes over.
+    func mode(of folder: String, in stage: String) -> Int? {
+        for command in self.stage(stage).flatMap({ $0.components(separatedBy: "&&") }) {
+            let words = command.split(separator: " ").map(String.init)
+            guard words.starts(with: ["install", "-d"]), words.contains(folder) else { continue }
+            return words.firstIndex(of: "-m").flatMap { Int(words[$0 + 1], radix: 8) }
+        }
+        return nil
+    }
+
     /// The Debian packages that a stage installs.
     func packages(_ stage: String) -> Set<String> {
         let installs = self.stage(stage).flatMap { $0.split(separator: "&&") }.filter {

@@ -81,6 +81,10 @@ final class LocalStack {
                     .write(toFile: file(place), atomically: true, encoding: .utf8)
             } else {
                 try link(place, to: volume(mount.source).path)
+                if let target = service.target, let mode = dockerfile.mode(of: mount.target, in: target) {
+                    try FileManager.default.setAttributes(
+                        [.posixPermissions: mode], ofItemAtPath: volume(mount.source).path)
+                }
             }
         }
     }
