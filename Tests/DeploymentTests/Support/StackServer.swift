@@ -92,8 +92,17 @@ struct PreparedServer: Sendable {
         let initFile = server.file("init.json")
         try await server.prepare(["--init-file", initFile, "--credentials-dir", server.file("first")]).mustSucceed()
         let keys = try JSONDecoder().decode(InitFile.self, from: try Data(contentsOf: URL(filePath: initFile)))
+        removed.withLock { $0 = server.folder }
+        // It lives as long as the test process, which ends without letting go of what is static.
+        atexit {
+            guard let folder = PreparedServer.removed.withLock({ $0 }) else { return }
+            try? FileManager.default.removeItem(at: folder)
+        }
         return PreparedServer(server: server, rootToken: keys.root_token)
     }
+
+    /// What to remove at the end.
+    private static let removed = Mutex<URL?>(nil)
 
     static var shared: PreparedServer { get async throws { try await first.value } }
 
