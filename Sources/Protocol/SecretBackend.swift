@@ -93,6 +93,16 @@ public protocol SecretBackend: Sendable {
 
     /// Says whether the store can serve now. Does not throw: an answer is the point.
     func health(deadline: Deadline) async -> BackendHealth
+
+    /// The same store as the bearer of one of its own credentials sees it, so that its own rules decide too.
+    ///
+    /// By default there is none. Decorators ask the store behind them, and keep what they promise in front of its
+    /// view: above all, what was learnt with one credential is not told to another.
+    /// - Parameters:
+    ///   - credential: what the store knows a user by.
+    ///   - deadline: when the caller stops waiting.
+    /// - Throws: `unauthenticated` if the store does not know the credential, `invalid_argument` if it knows none.
+    func view(for credential: SecretBytes, deadline: Deadline) async throws(SecretError) -> StoreView
 }
 
 /// What to list.

@@ -81,6 +81,13 @@ private func wipe(_ memory: UnsafeMutableRawBufferPointer) {
     unsafe explicit_bzero(base, memory.count)
 }
 
+extension SecretBytes {
+    /// Whether all bytes are visible ASCII (0x21 to 0x7E), as tokens are that travel in headers.
+    public var isVisibleASCII: Bool {
+        unsafe withUnsafeBytes { bytes in unsafe bytes.allSatisfy { (0x21...0x7E).contains($0) } }
+    }
+}
+
 extension SecretBytes: Equatable {
     /// Compares in time that depends on the lengths only.
     public static func == (a: SecretBytes, b: SecretBytes) -> Bool {

@@ -47,4 +47,10 @@ import Testing
             try SecretBytes(capacity: 8) { _ throws(SecretError) in throw SecretError(.internalError, "no") }
         }
     }
+
+    @Test func `only visible ASCII is visible ASCII`() {
+        for byte in UInt8.min...UInt8.max {
+            #expect(SecretBytes(copying: [0x41, byte]).isVisibleASCII == (0x21...0x7E).contains(byte))
+        }
+    }
 }
