@@ -31,8 +31,17 @@ public final class FaultInjectingBackend: SecretBackend {
     /// The name in logs: `faulty(…)`.
     public var name: String { "faulty(\(inner.name))" }
 
+    /// Shared with the views of the same backend.
+    private final class SharedPlan: Sendable {
+        private let plan: Mutex<Plan>
+
+        init(_ plan: Plan) { self.plan = Mutex(plan) }
+
+        func withLock<T: Sendable>(_ body: (inout Plan) -> T) -> T { plan.withLock { body(&$0) } }
+    }
+
     private let inner: any SecretBackend
-    private let plan: Mutex<Plan>
+    private let plan: SharedPlan
 
     /// Puts faults in front of a backend.
     /// - Parameters:
@@ -41,7 +50,12 @@ public final class FaultInjectingBackend: SecretBackend {
     ///   - seed: decides which.
     public init(_ inner: any SecretBackend, percentage: Int = 0, seed: UInt64 = 1) {
         self.inner = inner
-        self.plan = Mutex(Plan(random: SeededGenerator(seed: seed), percentage: percentage))
+        self.plan = SharedPlan(Plan(random: SeededGenerator(seed: seed), percentage: percentage))
+    }
+
+    private init(_ inner: any SecretBackend, sharing plan: SharedPlan) {
+        self.inner = inner
+        self.plan = plan
     }
 
     /// Changes how many calls of a hundred fail; 100 is an outage.
@@ -128,6 +142,14 @@ public final class FaultInjectingBackend: SecretBackend {
             return BackendHealth(isReady: false, detail: "injected fault")
         }
         return await inner.health(deadline: deadline)
+    }
+
+    /// The backend's view behind the same faults, or fails.
+    public func view(for credential: SecretBytes, deadline: Deadline) async throws(SecretError) -> StoreView {
+        let fault = try start("asking for a view")
+        let view = try await inner.view(for: credential, deadline: deadline)
+        let faulty = FaultInjectingBackend(view.backend, sharing: plan)
+        return try finish(fault, "asking for a view", StoreView(backend: faulty, identity: view.identity))
     }
 
     private func start(_ what: String) throws(SecretError) -> Fault {

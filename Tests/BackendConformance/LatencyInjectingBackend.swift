@@ -89,6 +89,13 @@ public final class LatencyInjectingBackend: SecretBackend {
         return await inner.health(deadline: deadline)
     }
 
+    /// Waits, then asks for the backend's view, which waits as well.
+    public func view(for credential: SecretBytes, deadline: Deadline) async throws(SecretError) -> StoreView {
+        try await wait("asking for a view", deadline)
+        let view = try await inner.view(for: credential, deadline: deadline)
+        return StoreView(backend: LatencyInjectingBackend(view.backend, delay: delay), identity: view.identity)
+    }
+
     /// Waits for the delay, but not past the deadline, and not in a cancelled task.
     private func wait(_ what: String, _ deadline: Deadline) async throws(SecretError) {
         try deadline.check(what)

@@ -1,5 +1,6 @@
 import BackendConformance
 import PosternProtocol
+import Synchronization
 import Testing
 
 @Suite struct DecoratorTests {
@@ -65,5 +66,42 @@ import Testing
         let error = await #expect(throws: SecretError.self) { try await task.value }
         #expect(error?.code == .cancelled)
         #expect(try await !exists("cancelled"))
+    }
+
+    @Test func `a decorator's view for a credential is decorated as well, and only as the store lets it`() async throws
+    {
+        let guarded = GuardedBackend(model)
+        guarded.admit("token", as: .init("user") { call, _ in call == "write" })
+        let token = SecretBytes("token")
+        let faulty = FaultInjectingBackend(guarded)
+        let view = try await faulty.view(for: token, deadline: deadline)
+        #expect(view.identity["test_accessor"] == "accessor-user")
+        faulty.setPercentage(100)
+        var error = await #expect(throws: SecretError.self) { try await write(view.backend, "down") }
+        #expect(error?.code == .backendUnavailable)
+        error = await #expect(throws: SecretError.self) { try await faulty.view(for: token, deadline: deadline) }
+        #expect(error?.code == .backendUnavailable)
+
+        let delays = Mutex(0)
+        let slow = LatencyInjectingBackend(guarded) {
+            delays.withLock { $0 += 1 }
+            return .zero
+        }
+        let slowView = try await slow.view(for: token, deadline: deadline).backend
+        try await write(slowView, "up")
+        #expect(delays.withLock { $0 } == 2)
+        error = await #expect(throws: SecretError.self) {
+            try await slowView.remove(SecretPath("up"), deadline: deadline)
+        }
+        #expect(error?.code == .permissionDenied)
+        #expect(guarded.asked.suffix(2) == ["write up as user", "remove up as user"])
+    }
+
+    @Test func `a backend without users of its own refuses credentials`() async throws {
+        let error = await #expect(throws: SecretError.self) {
+            try await model.view(for: SecretBytes("token"), deadline: deadline)
+        }
+        #expect(error?.code == .invalidArgument)
+        #expect(error?.message.contains("memory") == true)
     }
 }
