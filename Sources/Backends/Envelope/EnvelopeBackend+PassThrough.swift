@@ -46,4 +46,11 @@ extension EnvelopeBackend {
         try refuseReserved(path)
         return try await store.updateMetadata(path, change, deadline: deadline)
     }
+
+    /// Decrypts in front of the store's view for a credential. The credential decides on the store, not on keys.
+    /// - Throws: the store's errors.
+    public func view(for credential: SecretBytes, deadline: Deadline) async throws(SecretError) -> StoreView {
+        let view = try await store.view(for: credential, deadline: deadline)
+        return StoreView(backend: EnvelopeBackend(self, over: view.backend), identity: view.identity)
+    }
 }

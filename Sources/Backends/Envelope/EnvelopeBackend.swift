@@ -49,6 +49,18 @@ public final class EnvelopeBackend: SecretBackend {
         self.random = random
     }
 
+    /// The same envelope in front of a view of its store. Domain keys, in memory and in the keyring, are still read with
+    /// the gateway's own access: no caller needs any right to them.
+    init(_ envelope: EnvelopeBackend, over view: any SecretBackend) {
+        self.name = "envelope(\(view.name))"
+        self.store = view
+        self.wrappers = envelope.wrappers
+        self.cache = envelope.cache
+        self.keyring = envelope.keyring
+        self.options = envelope.options
+        self.random = envelope.random
+    }
+
     /// Wipes domain keys in memory that are past their lifetime and grace. Keys in use renew themselves; call
     /// this now and then for those that nobody asks for any more.
     public func dropExpiredKeys() {
