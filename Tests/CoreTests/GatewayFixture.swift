@@ -33,7 +33,10 @@ final class GatewayFixture: Sendable {
     let gateway: Gateway
     let clock = ManualClock()
 
-    init(faults: AuditFaults? = nil) throws {
+    init(
+        faults: AuditFaults? = nil, storeCredentials: StoreCredentials = .refused,
+        over decorate: (any SecretBackend) -> any SecretBackend = { $0 }
+    ) throws {
         directory = NSTemporaryDirectory() + "core-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         try Self.policy.write(toFile: directory + "/policy.yaml", atomically: true, encoding: .utf8)
@@ -44,7 +47,8 @@ final class GatewayFixture: Sendable {
         audit = try AuditLog.open(directory: directory + "/audit", options: options)
         store = AskedBackend(InMemoryBackend(clock: clock))
         gateway = Gateway(
-            backend: store, policies: policies, audit: audit, clock: clock, metrics: GatewayMetrics())
+            backend: decorate(store), policies: policies, audit: audit, clock: clock, metrics: GatewayMetrics(),
+            storeCredentials: storeCredentials)
     }
 
     deinit {
@@ -59,8 +63,10 @@ final class GatewayFixture: Sendable {
         return Caller(credential: .certificate(identity), address: "127.0.0.1")
     }
 
-    func context(reason: String? = nil) throws -> RequestContext {
-        try RequestContext(requestID: UUID().uuidString, reason: reason, deadline: .after(.seconds(300)))
+    func context(reason: String? = nil, token: String? = nil) throws -> RequestContext {
+        try RequestContext(
+            requestID: UUID().uuidString, reason: reason, storeCredential: token.map { SecretBytes($0) },
+            deadline: .after(.seconds(300)))
     }
 
     /// The audit records so far, decoded.

@@ -93,6 +93,8 @@ public struct RequestContext: Sendable {
     public let ticket: String?
     /// A second principal who approves, verified by the front end.
     public let approver: Credential?
+    /// What the store itself knows the caller by, passed through to it; nil if the caller sent none.
+    public let storeCredential: SecretBytes?
     /// When the caller stops waiting.
     public let deadline: Deadline
 
@@ -100,7 +102,7 @@ public struct RequestContext: Sendable {
     /// - Throws: `invalid_argument` if the reason or the ticket is too long.
     public init(
         requestID: String, traceID: String? = nil, reason: String? = nil, ticket: String? = nil,
-        approver: Credential? = nil, deadline: Deadline
+        approver: Credential? = nil, storeCredential: SecretBytes? = nil, deadline: Deadline
     ) throws(SecretError) {
         guard (reason ?? "").utf8.count <= Self.maximumReasonBytes else {
             throw SecretError(.invalidArgument, "The reason is longer than \(Self.maximumReasonBytes) bytes.")
@@ -113,6 +115,7 @@ public struct RequestContext: Sendable {
         self.reason = reason?.isEmpty == true ? nil : reason
         self.ticket = ticket?.isEmpty == true ? nil : ticket
         self.approver = approver
+        self.storeCredential = storeCredential
         self.deadline = deadline
     }
 }

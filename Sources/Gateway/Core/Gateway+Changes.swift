@@ -23,8 +23,8 @@ extension Gateway {
                 if let expecting { record.detail["expecting"] = String(expecting) }
             },
             describe: { info, record in record.version = info.number }
-        ) { [backend] () async throws(SecretError) in
-            try await backend.write(path, payload, expecting: expecting, deadline: context.deadline)
+        ) { (store) async throws(SecretError) in
+            try await store.write(path, payload, expecting: expecting, deadline: context.deadline)
         }
     }
 
@@ -44,8 +44,8 @@ extension Gateway {
                     record.detail["labels"] = Self.bounded(change.labels.keys.sorted()).joined(separator: ",")
                 }
             }
-        ) { [backend] () async throws(SecretError) in
-            try await backend.updateMetadata(path, change, deadline: context.deadline)
+        ) { (store) async throws(SecretError) in
+            try await store.updateMetadata(path, change, deadline: context.deadline)
         }
     }
 
@@ -56,8 +56,8 @@ extension Gateway {
         try await performChange(
             .delete, path, of: .delete, by: caller, context,
             prepare: { $0.detail["versions"] = Self.text(of: versions) }
-        ) { [backend] () async throws(SecretError) in
-            try await backend.delete(path, versions: versions, deadline: context.deadline)
+        ) { (store) async throws(SecretError) in
+            try await store.delete(path, versions: versions, deadline: context.deadline)
         }
     }
 
@@ -68,8 +68,8 @@ extension Gateway {
         try await performChange(
             .undelete, path, of: .undelete, by: caller, context,
             prepare: { $0.detail["versions"] = Self.text(of: versions) }
-        ) { [backend] () async throws(SecretError) in
-            try await backend.undelete(path, versions: versions, deadline: context.deadline)
+        ) { (store) async throws(SecretError) in
+            try await store.undelete(path, versions: versions, deadline: context.deadline)
         }
     }
 
@@ -80,8 +80,8 @@ extension Gateway {
         try await performChange(
             .destroy, path, of: .destroy, by: caller, context,
             prepare: { $0.detail["versions"] = Self.text(of: versions) }
-        ) { [backend] () async throws(SecretError) in
-            try await backend.destroy(path, versions: versions, deadline: context.deadline)
+        ) { (store) async throws(SecretError) in
+            try await store.destroy(path, versions: versions, deadline: context.deadline)
         }
     }
 
@@ -90,8 +90,8 @@ extension Gateway {
         _ path: SecretPath, by caller: Caller, _ context: RequestContext
     ) async throws(AuditedError) -> Audited<Void> {
         try await performChange(.remove, path, of: .remove, by: caller, context) {
-            [backend] () async throws(SecretError) in
-            try await backend.remove(path, deadline: context.deadline)
+            (store) async throws(SecretError) in
+            try await store.remove(path, deadline: context.deadline)
         }
     }
 

@@ -23,7 +23,7 @@ extension Gateway {
                 record.detail = ["about": principal.name, "about_action": action.rawValue]
                 if let path { record.detail["about_path"] = path.text }
             }
-        ) { [clock] () throws(SecretError) in
+        ) { [clock] _ throws(SecretError) in
             guard policy.principals.contains(principal) else {
                 throw SecretError(.notFound, "The policy names no principal \"\(principal.name)\".")
             }
@@ -45,7 +45,7 @@ extension Gateway {
     public func readAudit<Value: Sendable>(
         by caller: Caller, _ context: RequestContext, _ read: () async throws(SecretError) -> Value
     ) async throws(AuditedError) -> Audited<Value> {
-        try await performRead(.readAudit, nil, of: .readAudit, by: caller, context) { () async throws(SecretError) in
+        try await performRead(.readAudit, nil, of: .readAudit, by: caller, context) { _ async throws(SecretError) in
             try await read()
         }
     }

@@ -17,8 +17,8 @@ extension Gateway {
     ) async throws(AuditedError) -> Audited<SecretVersion> {
         try await performRead(
             .read, path, of: .read, by: caller, context, describe: Self.describeRead
-        ) { [backend] () async throws(SecretError) in
-            try await backend.read(path, version: version, deadline: context.deadline)
+        ) { (record) async throws(SecretError) in
+            try await store(for: caller, context, &record).read(path, version: version, deadline: context.deadline)
         }
     }
 
@@ -55,11 +55,18 @@ extension Gateway {
         var results: [Result<SecretVersion, SecretError>] = []
         var records: [AuditRecord] = []
         var bytes = 0
+        var opened: Result<StoreView, SecretError>?
         for path in paths {
             var request = authorise(.read, path, of: .read, by: caller, context)
             do throws(SecretError) {
                 if let refusal = request.refusal { throw refusal }
-                let secret = try await backend.read(path, version: nil, deadline: context.deadline)
+                // Opened for the first path that policy allows, and only once: a store that does not answer would
+                // otherwise be waited for a hundred times.
+                let result = if let opened { opened } else { await view(for: caller, context) }
+                opened = result
+                let view = try result.get()
+                Self.note(view, in: &request.record)
+                let secret = try await view.backend.read(path, version: nil, deadline: context.deadline)
                 bytes += secret.payload.byteCount
                 guard bytes <= Self.maximumBatchBytes else {
                     throw SecretError(.tooLarge, "The batch is larger than 4 MiB; read \(path) by itself.")
@@ -93,8 +100,8 @@ extension Gateway {
     ) async throws(AuditedError) -> Audited<SecretDescription> {
         try await performRead(
             .describe, path, of: .describe, by: caller, context
-        ) { [backend] () async throws(SecretError) in
-            try await backend.describe(path, deadline: context.deadline)
+        ) { (record) async throws(SecretError) in
+            try await store(for: caller, context, &record).describe(path, deadline: context.deadline)
         }
     }
 
@@ -110,7 +117,8 @@ extension Gateway {
         }
         let page: SecretList
         do throws(SecretError) {
-            page = try await visiblePage(query, to: principal, access, context)
+            let store = try await store(for: caller, context, &request.record)
+            page = try await visiblePage(query, of: store, to: principal, access, context)
         } catch {
             try await refuse(request.record, .list, error)
         }
@@ -144,7 +152,8 @@ extension Gateway {
     }
 
     private func visiblePage(
-        _ query: ListQuery, to principal: PrincipalID, _ access: AccessContext, _ context: RequestContext
+        _ query: ListQuery, of store: any SecretBackend, to principal: PrincipalID, _ access: AccessContext,
+        _ context: RequestContext
     ) async throws(SecretError) -> SecretList {
         let policy = policies.current
         // One more than asked for is looked for, so that `next` is a key that the caller may see, never one it may not.
@@ -154,7 +163,7 @@ extension Gateway {
             try context.deadline.check("the list below \(query.prefix) was read")
             let asked = try ListQuery(
                 prefix: query.prefix, recursive: query.recursive, after: after, limit: query.limit)
-            let page = try await backend.list(asked, deadline: context.deadline)
+            let page = try await store.list(asked, deadline: context.deadline)
             visible += page.entries.filter { entry in
                 switch entry {
                 case .secret(let path):

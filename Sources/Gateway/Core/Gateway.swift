@@ -9,7 +9,8 @@ public import PosternProtocol
 ///
 /// No answer leaves and no change is acknowledged before its audit record is durable. A read has one
 /// record; a change has one before it is attempted and one with its outcome. Denials are recorded too, and
-/// happen before any backend is asked, so that they tell nothing about what exists.
+/// happen before any backend is asked, so that they tell nothing about what exists. Where the store's own rules are to
+/// decide too, they come after policy and never instead of it.
 public final class Gateway: Sendable {
     let backend: any SecretBackend
     let policies: PolicyStore
@@ -17,6 +18,7 @@ public final class Gateway: Sendable {
     let clock: any WallClock
     /// Counts of what the gateway has done.
     public let metrics: GatewayMetrics
+    let storeCredentials: StoreCredentials
     private let unauthenticated = RecordLimiter()
 
     /// Makes a gateway.
@@ -26,15 +28,17 @@ public final class Gateway: Sendable {
     ///   - audit: the audit log.
     ///   - clock: tells the time of records and of time conditions.
     ///   - metrics: where to count.
+    ///   - storeCredentials: whether callers' own credentials for the store are passed through to it.
     public init(
         backend: any SecretBackend, policies: PolicyStore, audit: AuditLog, clock: any WallClock,
-        metrics: GatewayMetrics
+        metrics: GatewayMetrics, storeCredentials: StoreCredentials = .refused
     ) {
         self.backend = backend
         self.policies = policies
         self.audit = audit
         self.clock = clock
         self.metrics = metrics
+        self.storeCredentials = storeCredentials
     }
 
     /// One request on its way through the pipeline: who wants what, and whether it may.
@@ -136,7 +140,7 @@ public final class Gateway: Sendable {
         _ record: AuditRecord, _ kind: Operation, _ error: SecretError
     ) async throws(AuditedError) -> Never {
         var record = record
-        if error.code == .unauthenticated {
+        if error.code == .unauthenticated, record.actor.principal == nil {
             guard let suppressed = unauthenticated.admit() else { throw AuditedError(error, at: nil) }
             if suppressed > 0 { record.detail["unrecorded_before"] = String(suppressed) }
         }
@@ -148,17 +152,17 @@ public final class Gateway: Sendable {
     /// Runs something that reads: authorise, act, record the outcome, answer.
     /// - Parameters:
     ///   - describe: completes the record with what was read.
-    ///   - act: asks the backend.
+    ///   - act: reads. Completes the record with what is to be known of it even if that fails.
     func performRead<Value: Sendable>(
         _ action: Action, _ path: SecretPath?, of kind: Operation, by caller: Caller, _ context: RequestContext,
         describe: (Value, inout AuditRecord) -> Void = { _, _ in },
-        act: () async throws(SecretError) -> Value
+        act: (inout AuditRecord) async throws(SecretError) -> Value
     ) async throws(AuditedError) -> Audited<Value> {
         var request = authorise(action, path, of: kind, by: caller, context)
         if let refusal = request.refusal { try await refuse(request.record, kind, refusal) }
         let value: Value
         do throws(SecretError) {
-            value = try await act()
+            value = try await act(&request.record)
         } catch {
             try await refuse(request.record, kind, error)
         }
@@ -171,16 +175,22 @@ public final class Gateway: Sendable {
     /// - Parameters:
     ///   - prepare: completes the record with what is to be changed.
     ///   - describe: completes the outcome's record with what was changed.
-    ///   - act: changes the backend.
+    ///   - act: changes the store, which it is given as the caller may use it.
     func performChange<Value: Sendable>(
         _ action: Action, _ path: SecretPath, of kind: Operation, by caller: Caller, _ context: RequestContext,
         prepare: (inout AuditRecord) -> Void = { _ in },
         describe: (Value, inout AuditRecord) -> Void = { _, _ in },
-        act: () async throws(SecretError) -> Value
+        act: (any SecretBackend) async throws(SecretError) -> Value
     ) async throws(AuditedError) -> Audited<Value> {
         var request = authorise(action, path, of: kind, by: caller, context)
         prepare(&request.record)
         if let refusal = request.refusal { try await refuse(request.record, kind, refusal) }
+        let store: any SecretBackend
+        do throws(SecretError) {
+            store = try await self.store(for: caller, context, &request.record)
+        } catch {
+            try await refuse(request.record, kind, error)
+        }
         request.record.phase = .attempt
         _ = try await append(request.record, kind)
         request.record.phase = .outcome
@@ -188,7 +198,7 @@ public final class Gateway: Sendable {
         let value: Value
         do throws(SecretError) {
             try context.deadline.check("\(kind.rawValue) \(path) began")
-            value = try await act()
+            value = try await act(store)
         } catch {
             request.record.time = clock.now()
             try await refuse(request.record, kind, error)
