@@ -318,6 +318,12 @@ let package = Package(
             ],
             exclude: ["python"]),
         .testTarget(
+            name: "GRPCTests",
+            dependencies: [
+                "PosternCore", "PosternGRPC", "PosternGRPCTransport", "PosternProtocol", "PosternWire",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        .testTarget(
             name: "CoreTests",
             dependencies: [
                 "BackendConformance", "PosternAudit", "PosternCore", "PosternPolicy", "PosternProtocol",

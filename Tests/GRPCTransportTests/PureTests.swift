@@ -54,6 +54,15 @@ struct `Binary headers` {
 }
 
 struct `Request metadata` {
+    @Test func `has every value of a header, as it was on the wire`() {
+        var metadata = RPCMetadata()
+        #expect(metadata.values("x-a").isEmpty)
+        for (name, value) in [("x-a", "1"), ("x-ab", "2"), ("x-a", ""), ("x", "3"), ("x-a", "1")] {
+            metadata.append(name: name, value: value)
+        }
+        #expect(metadata.values("x-a").map(Array.init) == [Array("1".utf8), [], Array("1".utf8)])
+    }
+
     @Test func `finds headers by name, the first of several`() {
         var metadata = RPCMetadata()
         metadata.append(name: "x-a", value: "1")

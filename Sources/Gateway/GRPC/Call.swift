@@ -130,6 +130,7 @@ struct CallAdapter: Sendable {
             let context = try RequestContext(
                 requestID: requestID, traceID: TraceParent.traceID(rpc.metadata["traceparent"]),
                 reason: request.purpose.reason, ticket: request.purpose.ticket,
+                storeCredential: StoreCredentialHeader.read(rpc.metadata),
                 deadline: rpc.deadline ?? .after(defaultDeadline))
             return Call(caller: caller, context: context)
         } catch {

@@ -29,6 +29,9 @@ public final class GRPCFrontEnd: Sendable {
         public init() {}
     }
 
+    /// The header in which callers send a token of the store's own, if the gateway passes it through.
+    public static let storeCredentialHeader = StoreCredentialHeader.name
+
     private let server: GRPCServer
     private let revocation: RevocationStore
     private let logger: Logger

@@ -41,6 +41,17 @@ public struct RPCMetadata: Sendable {
         return BinaryHeader.decode(value.prefix { $0 != UInt8(ascii: ",") })
     }
 
+    /// The values of a header as they were on the wire, in the order they came.
+    /// - Parameter name: the name in lower case.
+    public func values(_ name: String) -> [ArraySlice<UInt8>] {
+        var values: [ArraySlice<UInt8>] = []
+        forEach { candidate, value in
+            if candidate.elementsEqual(name.utf8) { values.append(value) }
+            return true
+        }
+        return values
+    }
+
     /// Every header in the order it came, as text.
     public var all: [(name: String, value: String)] {
         var all: [(name: String, value: String)] = []

@@ -12,6 +12,9 @@
 ///
 /// Errors: every failed call carries a google.rpc.Status in grpc-status-details-bin whose ErrorInfo has
 /// the domain "postern" and, as its reason, one of Postern's stable error codes (docs/errors.md).
+///
+/// Vault tokens: where the gateway is set up for it, a call may carry a token of the store's own in the metadata
+/// x-vault-token. Once policy has allowed the call, the store must accept that token for the path as well.
 
 #if canImport(FoundationEssentials)
 public import FoundationEssentials
