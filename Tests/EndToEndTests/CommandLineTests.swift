@@ -35,6 +35,43 @@ import Testing
         }
     }
 
+    @Test func `a Vault token is sent from the file that is named and from nowhere else`() async throws {
+        try await withGateway { gateway in
+            _ = try await gateway.command(["put", "llm/a"], as: "operator", input: Data("x".utf8))
+            // A gateway that passes no tokens through refuses every call with one, which shows whether it was sent.
+            let unasked = try await gateway.command(
+                ["get", "llm/a"], as: "gateway", environment: ["VAULT_TOKEN": "hvs.unasked"])
+            #expect(unasked.code == 0, "\(unasked.summary)")
+            try gateway.write("hvs.canary-4711\r\n", to: "token")
+            try gateway.write("two words\n", to: "words")
+            try gateway.write("\n", to: "empty")
+            for (arguments, client) in [
+                (["get", "llm/a"], "gateway"), (["put", "llm/a"], "operator"), (["list"], "operator"),
+                (["describe", "llm/a"], "gateway"), (["delete", "llm/a"], "operator"),
+                (["undelete", "llm/a", "--versions", "1"], "operator"),
+                (["destroy", "llm/a", "--versions", "1"], "operator"), (["remove", "llm/a"], "operator"),
+            ] {
+                let refused = try await gateway.command(
+                    arguments + ["--vault-token-file", "token"], as: client, input: Data("x".utf8))
+                #expect(refused.code == 2, "\(arguments): \(refused.summary)")
+                #expect(refused.errors.contains("passes no tokens through"), "\(refused.summary)")
+                #expect(!refused.errors.contains("canary"))
+            }
+            for file in ["words", "empty", "missing"] {
+                let wrong = try await gateway.command(["get", "llm/a", "--vault-token-file", file], as: "gateway")
+                #expect(wrong.code == 2, "\(wrong.summary)")
+                #expect(!wrong.errors.contains("two words"))
+            }
+            #expect(try gateway.auditRecords().count { $0.record["outcome"]?.text == "invalid_argument" } == 8)
+            #expect(try await gateway.command(["get", "llm/a"], as: "gateway").code == 0)
+            for name in try FileManager.default.contentsOfDirectory(atPath: gateway.auditDirectory) {
+                let file = URL(filePath: gateway.auditDirectory).appending(path: name)
+                #expect(try Data(contentsOf: file).range(of: Data("canary-4711".utf8)) == nil)
+            }
+            #expect(!gateway.log.contains("canary-4711"))
+        }
+    }
+
     @Test func `what a damaged audit log is found to be has its own exit code`() async throws {
         try await withGateway { gateway in
             let arguments = ["audit", "verify", "--directory", gateway.auditDirectory]

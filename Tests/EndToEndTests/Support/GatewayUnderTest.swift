@@ -172,13 +172,15 @@ final class GatewayUnderTest: Sendable {
     // MARK: - Its command line and audit log
 
     /// Runs `postern` as a client of this gateway.
-    func command(_ arguments: [String], as client: String, input: Data = Data()) async throws -> Finished {
-        try await run(
-            try Places.postern(), arguments, input: input,
-            environment: [
-                "POSTERN_CLIENT_ADDRESS": grpcAddress, "POSTERN_CLIENT_CERTIFICATE": pki.file("\(client).pem"),
-                "POSTERN_CLIENT_KEY": pki.file("\(client).key"), "POSTERN_CLIENT_CA": pki.file("ca.pem"),
-            ], in: directory)
+    func command(
+        _ arguments: [String], as client: String, input: Data = Data(), environment: [String: String] = [:]
+    ) async throws -> Finished {
+        let own = [
+            "POSTERN_CLIENT_ADDRESS": grpcAddress, "POSTERN_CLIENT_CERTIFICATE": pki.file("\(client).pem"),
+            "POSTERN_CLIENT_KEY": pki.file("\(client).key"), "POSTERN_CLIENT_CA": pki.file("ca.pem"),
+        ]
+        return try await run(
+            try Places.postern(), arguments, input: input, environment: environment.merging(own) { $1 }, in: directory)
     }
 
     /// Runs a case of a Python script against this gateway; it must succeed.

@@ -30,6 +30,11 @@ struct ConnectionOptions: ParsableArguments {
     @Option(name: .long, help: "The folder of the development gateway.")
     var devDirectory = ".postern"
 
+    @Option(
+        name: .long,
+        help: "File of a Vault token to pass through, so that Vault's own policies decide too. Never sent unasked.")
+    var vaultTokenFile: String?
+
     @Option(name: .long, help: "How long a call may take, in seconds.")
     var timeout: Double = 10
 
@@ -57,8 +62,23 @@ struct ConnectionOptions: ParsableArguments {
     func withClient<Value: Sendable>(_ body: (PosternClient) async throws -> Value) async throws -> Value {
         try await reporting {
             try await PosternClient.withConnection(
-                to: try endpoint(environment: ProcessInfo.processInfo.environment), timeout: .seconds(timeout), body)
+                to: try endpoint(environment: ProcessInfo.processInfo.environment), timeout: .seconds(timeout),
+                vaultToken: try vaultToken(), body)
         }
+    }
+
+    /// The token to pass through. Only one that is asked for: the VAULT_TOKEN of somebody's shell is none of the
+    /// gateway's business.
+    private func vaultToken() throws(SecretError) -> SecretBytes? {
+        guard let vaultTokenFile else { return nil }
+        var token: Data
+        do {
+            token = try Data(contentsOf: URL(filePath: vaultTokenFile))
+        } catch {
+            throw SecretError(.invalidArgument, "The file \(vaultTokenFile) cannot be read.")
+        }
+        while token.last == UInt8(ascii: "\n") || token.last == UInt8(ascii: "\r") { token.removeLast() }
+        return SecretBytes(copying: token)
     }
 
     private func endpoint(environment: [String: String]) throws(SecretError) -> Endpoint {
