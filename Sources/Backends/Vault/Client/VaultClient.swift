@@ -38,7 +38,8 @@ final class VaultClient: Sendable {
     }
 
     /// Asks, at another server or again where that is safe, until there is an answer or no time for another attempt.
-    /// - Returns: what Vault answered to the request itself: success, or a refusal of it (400, 403, 404, 405, 413).
+    /// - Returns: what Vault answered to the request itself: success, or a refusal of it (400, 403, 404, 405, 413, and
+    ///   500 where storage does not take what is too large).
     /// - Throws: `backend_unavailable`, `backend_sealed`, `rate_limited`, `deadline_exceeded`, `cancelled`.
     func send(_ request: VaultRequest, deadline: Deadline) async throws(VaultFailure) -> VaultAnswer {
         var call = Call(deadline: deadline)
@@ -244,7 +245,7 @@ extension VaultClient {
             let error = SecretError(
                 .backendSealed, "Vault at \(node.address) is sealed; unseal it.", retryAfterSeconds: 5)
             return .failure(VaultFailure(error: error, mayHaveHappened: false), mayBeRetried: !nodes.areAllSealed)
-        case 500...599:
+        case 500...599 where !answer.isTooLarge:
             let hasNoLeader = answer.errors.contains {
                 $0.contains("active cluster node not found") || $0.contains("node is not the leader")
             }

@@ -27,7 +27,7 @@ struct VaultRequest: Sendable {
     var usesNamespace = true
     /// Whether doing it twice is the same as doing it once. What is not may have happened when its answer is lost,
     /// and is then not sent again.
-    let isRepeatable: Bool
+    var isRepeatable: Bool
 
     static func get(_ path: String) -> VaultRequest { VaultRequest(method: .GET, path: path, isRepeatable: true) }
 
@@ -101,6 +101,17 @@ struct VaultAnswer: Sendable {
             return []
         }
         return errors
+    }
+
+    /// Whether it refuses a request for its size: the listener by status 413, its limits on JSON by 400, storage by 500.
+    var isTooLarge: Bool {
+        func says(_ texts: String...) -> Bool { errors.contains { error in texts.contains { error.contains($0) } } }
+        return switch status {
+        case 413: true
+        case 400: says("too large", "exceed")
+        case 500: says("value being too large", "Value exceeds")
+        default: false
+        }
     }
 
     /// The errors as one short text for a message; Vault's texts hold no secrets.
