@@ -57,12 +57,15 @@ import Testing
                 #expect(refused.errors.contains("passes no tokens through"), "\(refused.summary)")
                 #expect(!refused.errors.contains("canary"))
             }
+            let piped = try await gateway.command(
+                ["get", "llm/a", "--vault-token-file", "/dev/stdin"], as: "gateway", input: Data("hvs.piped".utf8))
+            #expect(piped.errors.contains("passes no tokens through"), "\(piped.summary)")
             for file in ["words", "empty", "missing"] {
                 let wrong = try await gateway.command(["get", "llm/a", "--vault-token-file", file], as: "gateway")
                 #expect(wrong.code == 2, "\(wrong.summary)")
                 #expect(!wrong.errors.contains("two words"))
             }
-            #expect(try gateway.auditRecords().count { $0.record["outcome"]?.text == "invalid_argument" } == 8)
+            #expect(try gateway.auditRecords().count { $0.record["outcome"]?.text == "invalid_argument" } == 9)
             #expect(try await gateway.command(["get", "llm/a"], as: "gateway").code == 0)
             for name in try FileManager.default.contentsOfDirectory(atPath: gateway.auditDirectory) {
                 let file = URL(filePath: gateway.auditDirectory).appending(path: name)

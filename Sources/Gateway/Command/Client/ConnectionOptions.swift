@@ -73,7 +73,9 @@ struct ConnectionOptions: ParsableArguments {
         guard let vaultTokenFile else { return nil }
         var token: Data
         do {
-            token = try Data(contentsOf: URL(filePath: vaultTokenFile))
+            // A pipe will do: then the token is in no file at all.
+            let file = try FileHandle(forReadingFrom: URL(filePath: vaultTokenFile))
+            token = try file.readToEnd() ?? Data()
         } catch {
             throw SecretError(.invalidArgument, "The file \(vaultTokenFile) cannot be read.")
         }
