@@ -275,10 +275,12 @@ let package = Package(
         .testTarget(
             name: "VaultTests",
             dependencies: [
-                "BackendConformance", "Envelope", "LocalKey", "PosternCoding", "PosternProtocol", "TestPrograms",
-                "Vault",
-                "VaultServers",
+                "BackendConformance", "Envelope", "LocalKey", "PosternCoding", "PosternPKI", "PosternProtocol",
+                "TestPrograms", "Vault", "VaultServers",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]),
         .testTarget(

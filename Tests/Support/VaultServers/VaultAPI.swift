@@ -53,6 +53,12 @@ public struct VaultAPI: Sendable {
         /// The body.
         public let body: Data
 
+        /// An answer that was got in another way.
+        public init(status: Int, body: Data) {
+            self.status = status
+            self.body = body
+        }
+
         /// The body as JSON.
         public var json: [String: Any] {
             (try? JSONSerialization.jsonObject(with: body)) as? [String: Any] ?? [:]
