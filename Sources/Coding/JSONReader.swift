@@ -52,16 +52,16 @@ public struct JSONReader {
         }
     }
 
-    /// Reads an object. Each name may come once.
+    /// Reads an object. Each name may come once; names are the same where their bytes are, whatever Unicode holds for equal.
     public mutating func object(
         _ what: String, _ member: (inout JSONReader, String) throws(SecretError) -> Void
     ) throws(SecretError) {
         guard take("{") else { throw wrongType(what, "a JSON object") }
-        var names = Set<String>()
+        var names = Set<[UInt8]>()
         guard !take("}") else { return }
         repeat {
             let name = try string("A member's name in \(what.lowercasedFirst)")
-            guard names.insert(name).inserted else {
+            guard names.insert(Array(name.utf8)).inserted else {
                 throw SecretError(.invalidArgument, "\(what) has the member \"\(shown(name))\" more than once.")
             }
             guard take(":") else { throw malformed(after: "the member name \"\(shown(name))\"") }
