@@ -197,12 +197,15 @@ let package = Package(
             dependencies: [
                 "CProcess", "Envelope", "LocalKey", "PosternAudit", "PosternClient", "PosternConfiguration",
                 "PosternCore", "PosternGRPC", "PosternGRPCTransport", "PosternHTTP", "PosternIdentity", "PosternPKI",
-                "PosternPolicy", "PosternProtocol", "PosternWire", "SQLiteDev",
+                "PosternPolicy", "PosternProtocol", "PosternWire", "SQLiteDev", "Vault",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOFoundationCompat", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -210,7 +213,8 @@ let package = Package(
             path: "Sources/Gateway/Command"),
 
         // What tests need of other programs.
-        .target(name: "TestPrograms", path: "Tests/Support/TestPrograms"),
+        .target(name: "CSpawn", path: "Tests/Support/CSpawn"),
+        .target(name: "TestPrograms", dependencies: ["CSpawn"], path: "Tests/Support/TestPrograms"),
         .target(
             name: "VaultServers",
             dependencies: [
@@ -331,6 +335,14 @@ let package = Package(
                 "BackendConformance", "PosternAudit", "PosternCore", "PosternPolicy", "PosternProtocol",
                 .product(name: "Logging", package: "swift-log"),
             ]),
+
+        // What people deploy: the script that prepares Vault, the images, the compose file.
+        .testTarget(
+            name: "DeploymentTests",
+            dependencies: [
+                "postern", "PosternPKI", "TestPrograms", "VaultServers", .product(name: "Yams", package: "Yams"),
+            ],
+            exclude: ["python"]),
 
         // The real binary, driven as users, operators and attackers do.
         .testTarget(

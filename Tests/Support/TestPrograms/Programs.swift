@@ -89,22 +89,17 @@ public func run(
     let files = ["in", "out", "err"].map { scratch.appending(path: $0) }
     try input.write(to: files[0])
     for file in files.dropFirst() { try Data().write(to: file) }
-    let process = makeProcess(program, arguments, environment, directory)
-    process.standardInput = try FileHandle(forReadingFrom: files[0])
-    process.standardOutput = try FileHandle(forWritingTo: files[1])
-    process.standardError = try FileHandle(forWritingTo: files[2])
-    try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-        process.terminationHandler = { _ in continuation.resume() }
-        do {
-            try process.run()
-        } catch {
-            process.terminationHandler = nil
-            continuation.resume(throwing: error)
-        }
-    }
+    let handles = [
+        try FileHandle(forReadingFrom: files[0]), try FileHandle(forWritingTo: files[1]),
+        try FileHandle(forWritingTo: files[2]),
+    ]
+    let child = try Child(
+        program, arguments, environment: clean(environment), directory: directory,
+        descriptors: handles.map(\.fileDescriptor))
+    let ending = await child.wait()
+    for handle in handles { try handle.close() }
     return Finished(
-        code: process.terminationStatus, wasSignalled: process.terminationReason == .uncaughtSignal,
-        output: try Data(contentsOf: files[1]),
+        code: ending.code, wasSignalled: ending.wasSignalled, output: try Data(contentsOf: files[1]),
         errors: String(decoding: try Data(contentsOf: files[2]), as: UTF8.self))
 }
 
@@ -121,31 +116,18 @@ public func mustRun(
     return result
 }
 
-private func makeProcess(
-    _ program: String, _ arguments: [String], _ environment: [String: String], _ directory: URL?
-) -> Process {
-    let process = Process()
-    let isPath = program.contains("/")
-    process.executableURL = URL(filePath: isPath ? program : "/usr/bin/env")
-    process.arguments = isPath ? arguments : [program] + arguments
-    let inherited = ProcessInfo.processInfo.environment.filter { name, _ in
+/// This process's environment without what Postern reads, and more over it.
+private func clean(_ environment: [String: String]) -> [String: String] {
+    ProcessInfo.processInfo.environment.filter { name, _ in
         !["POSTERN_", "VAULT_", "ADMIN_KEY"].contains { name.hasPrefix($0) }
-    }
-    process.environment = inherited.merging(environment) { _, new in new }
-    process.currentDirectoryURL = directory
-    return process
+    }.merging(environment) { _, new in new }
 }
 
 /// A program that runs until it is told to stop.
 public final class LiveProcess: Sendable {
-    private struct State {
-        var output = ""
-        var ending: (code: Int32, wasSignalled: Bool)?
-    }
-
-    private let process: Process
+    private let child: Child
     private let errorFile: URL
-    private let state = Mutex(State())
+    private let text = Mutex("")
 
     /// Starts it.
     /// - Parameter errorFile: where its standard error goes, after what is there already.
@@ -154,37 +136,36 @@ public final class LiveProcess: Sendable {
         errorFile: URL
     ) throws {
         self.errorFile = errorFile
-        process = makeProcess(program, arguments, environment, directory)
         if !FileManager.default.fileExists(atPath: errorFile.path) { try Data().write(to: errorFile) }
         let errors = try FileHandle(forWritingTo: errorFile)
         try errors.seekToEnd()
         let pipe = Pipe()
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = pipe
-        process.standardError = errors
-        process.terminationHandler = { [weak self] process in
-            self?.state.withLock {
-                $0.ending = (process.terminationStatus, process.terminationReason == .uncaughtSignal)
-            }
+        guard let nothing = FileHandle(forReadingAtPath: "/dev/null") else {
+            throw HarnessError(description: "/dev/null cannot be opened.")
         }
-        try process.run()
+        child = try Child(
+            program, arguments, environment: clean(environment), directory: directory,
+            descriptors: [
+                nothing.fileDescriptor, pipe.fileHandleForWriting.fileDescriptor, errors.fileDescriptor,
+            ])
+        try pipe.fileHandleForWriting.close()
+        try errors.close()
+        try nothing.close()
         let reader = pipe.fileHandleForReading
         Thread { [weak self] in
             while true {
                 let data = reader.availableData
                 guard !data.isEmpty else { return }
-                self?.state.withLock { $0.output += String(decoding: data, as: UTF8.self) }
+                self?.text.withLock { $0 += String(decoding: data, as: UTF8.self) }
             }
         }.start()
     }
 
-    public var pid: Int32 { process.processIdentifier }
-    public var output: String { state.withLock { $0.output } }
-    public var isRunning: Bool { state.withLock { $0.ending == nil } }
+    public var pid: Int32 { child.pid }
+    public var output: String { text.withLock { $0 } }
+    public var isRunning: Bool { child.isRunning }
 
-    public func signal(_ number: Int32) {
-        if isRunning { kill(pid, number) }
-    }
+    public func signal(_ number: Int32) { child.signal(number) }
 
     /// Waits until it has said something.
     public func wait(toSay text: String) async throws {
@@ -201,7 +182,7 @@ public final class LiveProcess: Sendable {
     /// Waits until it has ended.
     public func ending(within limit: Duration = .seconds(60)) async throws -> (code: Int32, wasSignalled: Bool) {
         try await eventually("the process ended", within: limit) { !self.isRunning }
-        guard let ending = state.withLock({ $0.ending }) else { throw HarnessError(description: "No ending.") }
-        return ending
+        guard let ending = child.ending else { throw HarnessError(description: "No ending.") }
+        return (ending.code, ending.wasSignalled)
     }
 }

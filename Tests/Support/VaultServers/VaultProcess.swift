@@ -7,8 +7,8 @@ import TestPrograms
 
 /// A `bao server` or `vault server`.
 public final class VaultProcess: Sendable {
-    private let keepAlive: Pipe
-    private let ended = DispatchSemaphore(value: 0)
+    private let shell: Child
+    private let keepAlive: FileHandle
     private let isStopped = Mutex(false)
     /// Its process id.
     public let pid: Int32
@@ -36,22 +36,19 @@ public final class VaultProcess: Sendable {
         try sink.seekToEnd()
         // The shell outlives neither the server's owner nor its wish: at the end of its input it kills the server.
         let script = #""$@" </dev/null >&2 & server=$!; echo $server; cat >/dev/null; kill -KILL $server"#
-        let process = Process()
-        process.executableURL = URL(filePath: "/bin/sh")
-        process.arguments = ["-c", script, "sh", try Self.binary()] + arguments
         var environment = ProcessInfo.processInfo.environment.filter { name, _ in
             !["POSTERN_", "VAULT_", "BAO_", "ADMIN_KEY"].contains { name.hasPrefix($0) }
         }
         environment["HOME"] = log.deletingLastPathComponent().path
-        process.environment = environment
-        keepAlive = Pipe()
-        let output = Pipe()
-        process.standardInput = keepAlive
-        process.standardOutput = output
-        process.standardError = sink
-        let ended = ended
-        process.terminationHandler = { _ in ended.signal() }
-        try process.run()
+        let (input, output) = (Pipe(), Pipe())
+        keepAlive = input.fileHandleForWriting
+        shell = try Child(
+            "/bin/sh", ["-c", script, "sh", try Self.binary()] + arguments, environment: environment, directory: nil,
+            descriptors: [
+                input.fileHandleForReading.fileDescriptor, output.fileHandleForWriting.fileDescriptor,
+                sink.fileDescriptor,
+            ])
+        for handle in [input.fileHandleForReading, output.fileHandleForWriting, sink] { try handle.close() }
         var line = Data()
         while line.last != UInt8(ascii: "\n") {
             let more = output.fileHandleForReading.availableData
@@ -75,7 +72,12 @@ public final class VaultProcess: Sendable {
         }
         guard isFirst else { return }
         kill(pid, SIGKILL)
-        try? keepAlive.fileHandleForWriting.close()
+        try? keepAlive.close()
+        let ended = DispatchSemaphore(value: 0)
+        Task { [shell] in
+            _ = await shell.wait()
+            ended.signal()
+        }
         _ = ended.wait(timeout: .now() + .seconds(30))
     }
 
