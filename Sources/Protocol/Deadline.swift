@@ -21,6 +21,9 @@ public struct Deadline: Sendable, Hashable, Comparable {
     /// How long is left; negative once it has passed.
     public var remaining: Duration { ContinuousClock.now.duration(to: instant) }
 
+    /// A little earlier, so that there is time left to say that something did not answer rather than nothing.
+    public var answerBy: Deadline { Deadline(instant - min(max(remaining, .zero) / 10, .milliseconds(200))) }
+
     /// The earlier comes first.
     public static func < (a: Deadline, b: Deadline) -> Bool { a.instant < b.instant }
 

@@ -47,7 +47,7 @@ private func http(_ status: String, _ body: String = "", headers: String = "") -
         let server = try await CannedServer(http("307 Temporary Redirect", headers: location))
         let client = try client(server.address)
         let failure = await #expect(throws: VaultFailure.self) {
-            try await client.send(.get("secret/data/a"), deadline: .after(.seconds(1)))
+            try await client.send(.get("secret/data/a"), deadline: .after(.seconds(4)))
         }
         #expect(failure?.error.code == .backendUnavailable)
         #expect(failure?.error.message.contains("not followed") == true, "\(failure?.error.message ?? "")")
@@ -121,7 +121,7 @@ private func http(_ status: String, _ body: String = "", headers: String = "") -
     @Test func `a rate limit is told as such`() async throws {
         let server = try await CannedServer(http("429 Too Many Requests", #"{"errors":["slow down"]}"#))
         let failure = await #expect(throws: VaultFailure.self) {
-            try await client(server.address).send(.get("secret/data/a"), deadline: .after(.seconds(1)))
+            try await client(server.address).send(.get("secret/data/a"), deadline: .after(.seconds(4)))
         }
         #expect(failure?.error.code == .rateLimited)
         try await server.stop()

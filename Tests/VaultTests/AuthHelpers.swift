@@ -13,7 +13,7 @@ import VaultServers
 @testable import Vault
 
 /// Late enough for a machine that runs much else.
-var soon: Deadline { .after(.seconds(120)) }
+var soon: Deadline { .after(.seconds(300)) }
 
 /// Keeps what is logged.
 final class RecordingLog: LogHandler, Sendable {
@@ -117,6 +117,7 @@ func withSession(_ session: VaultSession, _ body: (VaultSession) async throws ->
     await session.close()
 }
 
+/// Expects an error of a code, whose message says something.
 @discardableResult
 func expectError(
     _ code: SecretError.Code, containing texts: String..., sourceLocation: SourceLocation = #_sourceLocation,

@@ -69,7 +69,7 @@ final class VaultClient: Sendable {
             case .failure(let failure, let mayBeRetried):
                 if failure.mayHaveHappened && !request.isRepeatable || !mayBeRetried { throw failure }
                 call.attempts += 1
-                call.last = failure
+                call.note(failure)
                 try await pause(&call)
             }
         }
@@ -85,14 +85,20 @@ final class VaultClient: Sendable {
         var target: VaultNode?
         var last: VaultFailure?
 
+        /// When attempts end.
+        let answerBy: Deadline
+
         init(deadline: Deadline) {
             self.deadline = deadline
+            answerBy = deadline.answerBy
         }
 
-        /// Time is left over for saying that Vault did not answer, rather than that the caller's time is up.
-        var answerBy: Deadline {
-            let left = deadline.remaining
-            return Deadline(deadline.instant - min(left / 10, .milliseconds(50)))
+        /// An attempt failed. What a server said before is worth more than that the last attempt ran out of time.
+        mutating func note(_ failure: VaultFailure) {
+            let isOutOfTime = answerBy.hasPassed
+            last = VaultFailure(
+                error: isOutOfTime ? last?.error ?? failure.error : failure.error,
+                mayHaveHappened: failure.mayHaveHappened || last?.mayHaveHappened == true)
         }
     }
 
