@@ -5,6 +5,40 @@ import PosternAudit
 import PosternProtocol
 import Synchronization
 
+/// A figure of now, for metrics.
+public struct Gauge: Sendable {
+    /// Its name, as Prometheus has it.
+    public let name: String
+    /// What it is, in one line.
+    public let help: String
+    /// Labels, each from a closed set: servers, keys, sinks of the configuration; never paths or principals.
+    public let labels: [String: String]
+    /// The figure.
+    public let value: Double
+
+    /// Makes a gauge.
+    public init(_ name: String, _ help: String, _ value: Double, labels: [String: String] = [:]) {
+        self.name = name
+        self.help = help
+        self.value = value
+        self.labels = labels
+    }
+
+    /// The line of the text format.
+    fileprivate var sample: String {
+        let pairs = labels.sorted { $0.key < $1.key }.map { name, value in
+            let quoted = value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
+            return "\(name)=\"\(quoted)\""
+        }
+        return "\(name)\(pairs.isEmpty ? "" : "{\(pairs.joined(separator: ","))}") \(Self.text(value))\n"
+    }
+
+    /// Whole numbers as such.
+    private static func text(_ value: Double) -> String {
+        Int(exactly: value).map(String.init) ?? String(value)
+    }
+}
+
 /// Counts of what the gateway has done since it started.
 public final class GatewayMetrics: Sendable {
     private struct Key: Hashable {
@@ -43,8 +77,8 @@ public final class GatewayMetrics: Sendable {
     public var auditRecords: Int { state.withLock { $0.records } }
 
     /// The counts in the Prometheus text exposition format 0.0.4.
-    /// - Parameter gauges: what else to show now, as name, help and value.
-    public func exposition(gauges: [(name: String, help: String, value: Double)] = []) -> String {
+    /// - Parameter gauges: what else to show now; those of one name one after the other.
+    public func exposition(gauges: [Gauge] = []) -> String {
         let state = state.withLock { $0 }
         var text = """
             # HELP postern_requests_total Requests answered, by operation and outcome.
@@ -75,8 +109,11 @@ public final class GatewayMetrics: Sendable {
             postern_audit_failures_total \(state.auditFailures)
 
             """
+        var last = ""
         for gauge in gauges {
-            text += "# HELP \(gauge.name) \(gauge.help)\n# TYPE \(gauge.name) gauge\n\(gauge.name) \(gauge.value)\n"
+            if gauge.name != last { text += "# HELP \(gauge.name) \(gauge.help)\n# TYPE \(gauge.name) gauge\n" }
+            last = gauge.name
+            text += gauge.sample
         }
         return text
     }

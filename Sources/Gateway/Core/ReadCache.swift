@@ -126,12 +126,17 @@ public final class ReadCache: SecretBackend {
     private func fetch(
         _ path: SecretPath, deadline: Deadline, orAfter fallback: CacheTable.Known?
     ) async throws(SecretError) -> SecretVersion {
-        let limit = fallback == nil ? deadline : patience(deadline)
+        let limit = fallback == nil ? deadline.answerBy : patience(deadline)
         do throws(SecretError) {
             return try await flight(for: path).value(deadline: limit, what: "the store's answer for \(path)")
         } catch {
             // A deadline of its own, an outage of the store: in both cases an old answer is better than none.
-            guard let fallback, error.code.isTransient, !hasEnded(fallback.secret) else { throw error }
+            guard let fallback, error.code.isTransient, !hasEnded(fallback.secret) else {
+                guard error.code == .deadlineExceeded, !deadline.hasPassed else { throw error }
+                throw SecretError(
+                    .backendUnavailable, "The store did not answer for \(path) in the time there was; try again.",
+                    retryAfterSeconds: 1)
+            }
             table.noteFailure(path, for: bearer?.digest)
             // While this one waited, the store may have refused another with the same credential.
             guard table.isAccepted(path, for: bearer?.digest) else { throw error }

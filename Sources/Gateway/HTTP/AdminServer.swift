@@ -32,7 +32,7 @@ public struct AdminServer: Service {
     ///   - auditDirectory: where the audit log is, for its tail.
     ///   - requestIDs: makes the ids of requests.
     ///   - clock: tells the minutes in which failed authentications are counted.
-    ///   - gauges: what else the metrics show, as name, help and value.
+    ///   - gauges: what else the metrics show.
     ///   - tls: gives the TLS context of each new connection.
     ///   - logger: for the access log and for what operators should know; never secrets.
     ///   - onListening: called once, with the address, when connections are accepted.
@@ -40,7 +40,7 @@ public struct AdminServer: Service {
     public init(
         configuration: AdminConfiguration, gateway: Gateway, readiness: Readiness, auditDirectory: String,
         requestIDs: RequestIDs, clock: any WallClock = SystemWallClock(),
-        gauges: @escaping @Sendable () -> [(name: String, help: String, value: Double)] = { [] },
+        gauges: @escaping @Sendable () -> [Gauge] = { [] },
         tls: @escaping @Sendable () -> NIOSSLContext, logger: Logger,
         onListening: @escaping @Sendable (Address) async -> Void = { _ in }
     ) throws {
@@ -74,7 +74,7 @@ public struct AdminServer: Service {
 
     static func routes(
         gateway: Gateway, readiness: Readiness, auditDirectory: String, maximumPayloadBytes: Int,
-        gauges: @escaping @Sendable () -> [(name: String, help: String, value: Double)]
+        gauges: @escaping @Sendable () -> [Gauge]
     ) throws -> RouteTable {
         try RouteTable(
             routes: SecretRoutes(gateway: gateway, maximumPayloadBytes: maximumPayloadBytes).routes
@@ -113,8 +113,8 @@ public struct AdminServer: Service {
         }
     }
 
-    private static func gauge(of limiter: FailureLimiter) -> (name: String, help: String, value: Double) {
-        (
+    private static func gauge(of limiter: FailureLimiter) -> Gauge {
+        Gauge(
             "postern_admin_attempts_refused",
             "Admin API requests refused since start because their address had failed to authenticate too often.",
             Double(limiter.refused)

@@ -14,12 +14,12 @@ final class HealthRoutes: Sendable {
 
     private let gateway: Gateway
     private let readiness: Readiness
-    private let gauges: @Sendable () -> [(name: String, help: String, value: Double)]
+    private let gauges: @Sendable () -> [Gauge]
     private let last = Mutex<(report: Readiness.Report, made: ContinuousClock.Instant)?>(nil)
 
     init(
         gateway: Gateway, readiness: Readiness,
-        gauges: @escaping @Sendable () -> [(name: String, help: String, value: Double)]
+        gauges: @escaping @Sendable () -> [Gauge]
     ) {
         self.gateway = gateway
         self.readiness = readiness

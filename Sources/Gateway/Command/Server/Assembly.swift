@@ -64,7 +64,7 @@ struct Assembly {
                 metadata: ["bytes": "\(audit.recoveredTornBytes)"])
         }
 
-        storage = try await Storage(configuration, clock: clock, logger: logger)
+        storage = try await Storage(configuration, group: group, clock: clock, logger: logger)
         var backend = storage.backend
         if configuration.cache.enabled {
             let cache = ReadCache(backend, options: Self.cacheOptions(configuration.cache), clock: clock)
@@ -77,7 +77,8 @@ struct Assembly {
         requestIDs = RequestIDs(clock: clock, using: &generator)
         readiness = Readiness(backend: backend, audit: audit)
         gateway = Gateway(
-            backend: backend, policies: policies, audit: audit, clock: clock, metrics: GatewayMetrics())
+            backend: backend, policies: policies, audit: audit, clock: clock, metrics: GatewayMetrics(),
+            storeCredentials: Self.storeCredentials(configuration))
         observer = ConnectionObserver(gateway: gateway, requestIDs: requestIDs, logger: logger)
         let contexts = tls
         frontEnd = try GRPCFrontEnd(
@@ -128,22 +129,32 @@ struct Assembly {
         options.maximumPayloadBytes = configuration.limits.maxPayloadBytes
         options.requestTimeout = admin.requestTimeout
         options.failuresPerMinute = admin.maxFailuresPerMinute
-        let (cache, observer, tls, revocation) = (cache, observer, tls, revocation)
+        let (cache, observer, tls, revocation, storage) = (cache, observer, tls, revocation, storage)
         return try AdminServer(
             configuration: options, gateway: gateway, readiness: readiness,
             auditDirectory: configuration.audit.directory, requestIDs: requestIDs, clock: clock,
             gauges: {
                 let usage = cache?.usage ?? (secrets: 0, bytes: 0)
-                return observer.gauges + revocation.gauges + [
-                    ("postern_cache_secrets", "Secrets in the read cache.", Double(usage.secrets)),
-                    ("postern_cache_bytes", "Payload bytes in the read cache.", Double(usage.bytes)),
-                    (
+                return observer.gauges + revocation.gauges + storage.gauges + [
+                    Gauge("postern_cache_secrets", "Secrets in the read cache.", Double(usage.secrets)),
+                    Gauge("postern_cache_bytes", "Payload bytes in the read cache.", Double(usage.bytes)),
+                    Gauge(
                         "postern_grpc_certificate_expiry_seconds",
                         "When the gRPC server certificate expires (Unix time).",
                         Double(tls.grpc.certificateNotAfter.microseconds / 1_000_000)
                     ),
                 ]
             }, tls: { tls.admin.current }, logger: logger, onListening: onListening)
+    }
+
+    /// Callers' own tokens are for a Vault.
+    private static func storeCredentials(_ configuration: GatewayConfiguration) -> StoreCredentials {
+        guard configuration.backend.kind == .vault else { return .refused }
+        return switch configuration.backend.vault.passThrough {
+        case .off: .refused
+        case .optional: .optional
+        case .required: .required(header: GRPCFrontEnd.storeCredentialHeader)
+        }
     }
 
     private static func cacheOptions(_ cache: GatewayConfiguration.Cache) -> ReadCache.Options {

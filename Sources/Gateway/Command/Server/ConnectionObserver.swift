@@ -58,15 +58,17 @@ final class ConnectionObserver: RPCObserver {
     }
 
     /// The counts for metrics.
-    var gauges: [(name: String, help: String, value: Double)] {
+    var gauges: [Gauge] {
         let state = state.withLock { $0 }
-        var gauges: [(name: String, help: String, value: Double)] = [
-            ("postern_grpc_connections", "gRPC connections open.", Double(state.open)),
-            ("postern_grpc_connections_accepted", "gRPC connections accepted since the start.", Double(state.accepted)),
+        var gauges: [Gauge] = [
+            Gauge("postern_grpc_connections", "gRPC connections open.", Double(state.open)),
+            Gauge(
+                "postern_grpc_connections_accepted", "gRPC connections accepted since the start.",
+                Double(state.accepted)),
         ]
         for reason in RPCRefusal.allCases {
             gauges.append(
-                (
+                Gauge(
                     "postern_grpc_connections_refused_\(reason.rawValue)",
                     "gRPC connections turned away since the start: \(reason.rawValue).",
                     Double(state.refused[reason] ?? 0)

@@ -2,6 +2,7 @@
 // said at start, at reload, and as time passes.
 
 import Logging
+import PosternCore
 import PosternIdentity
 import PosternProtocol
 import Synchronization
@@ -42,10 +43,10 @@ final class RevocationWatch: Sendable {
     }
 
     /// When the first of the lists is due to be replaced, for metrics.
-    var gauges: [(name: String, help: String, value: Double)] {
+    var gauges: [Gauge] {
         guard let due = state.withLock({ $0.checker.nextUpdate }) else { return [] }
         return [
-            (
+            Gauge(
                 "postern_crl_next_update_seconds", "When the first revocation list is due to be replaced (Unix time).",
                 Double(due.microseconds / 1_000_000)
             )

@@ -1,12 +1,16 @@
-// What a configuration stores secrets in: the store, and the keys in front of it. The one file that names backends.
+// What a configuration stores secrets in: the store, and the keys in front of it. With VaultAssembly.swift, the only file that names
+// backends.
 
 import Envelope
 import Foundation
 import LocalKey
 import Logging
+import NIOCore
 import PosternConfiguration
+import PosternCore
 import PosternProtocol
 import SQLiteDev
+import Vault
 
 /// The store with what is in front of it, and what has to be closed in the end.
 struct Storage {
@@ -15,9 +19,15 @@ struct Storage {
     /// The envelope in front of the store, if there is one.
     let envelope: EnvelopeBackend?
     private let sqlite: SQLiteBackend?
+    private let vault: VaultSession?
 
     /// Opens the store and the keys.
-    init(_ configuration: GatewayConfiguration, clock: any WallClock, logger: Logger) async throws {
+    init(
+        _ configuration: GatewayConfiguration, group: any EventLoopGroup, clock: any WallClock, logger: Logger
+    ) async throws {
+        vault =
+            configuration.usesVault
+            ? try VaultSession(configuration.backend.vault, group: group, logger: logger) : nil
         let store: any SecretBackend
         switch configuration.backend.kind {
         case .sqlite:
@@ -25,10 +35,12 @@ struct Storage {
             self.sqlite = sqlite
             store = sqlite
         case .vault:
-            throw SecretError(.internalError, "The vault backend is not here yet.")
+            guard let vault else { throw SecretError(.internalError, "There is no Vault for the vault backend.") }
+            sqlite = nil
+            store = vault.store(mount: configuration.backend.vault.mount, clock: clock)
         }
         guard configuration.envelope.enabled else {
-            logger.warning("secrets are stored without encryption: envelope.enabled is false")
+            logger.warning("secrets reach the store as they are, without encryption: envelope.enabled is false")
             backend = store
             envelope = nil
             return
@@ -37,7 +49,16 @@ struct Storage {
         for key in configuration.envelope.keys {
             switch key.origin {
             case .file: wrappers.append(try await Self.fileKey(key.value, for: store))
-            case .transit: throw SecretError(.internalError, "Transit is not here yet.")
+            case .transit:
+                guard let vault else { throw SecretError(.internalError, "There is no Vault for Transit.") }
+                let slash = key.value.lastIndex(of: "/") ?? key.value.startIndex
+                let (mount, name) = (String(key.value[..<slash]), String(key.value[key.value.index(after: slash)...]))
+                let deferred = DeferredKeyWrapper(id: "transit:\(key.value)", origin: "transit") {
+                    (deadline) throws(SecretError) in
+                    try await TransitKeyWrapper.open(vault, key: name, mount: mount, deadline: deadline)
+                }
+                await Self.prepare(deferred, logger: logger)
+                wrappers.append(deferred)
             }
         }
         let options = EnvelopeOptions(keyLifetime: configuration.envelope.keyCache)
@@ -45,6 +66,22 @@ struct Storage {
         self.envelope = envelope
         backend = envelope
     }
+
+    /// How long a key's home has to answer at start; after that the gateway goes on without, and tries again when it needs it.
+    private static let keyPatience: Duration = .seconds(5)
+
+    private static func prepare(_ wrapper: DeferredKeyWrapper, logger: Logger) async {
+        do throws(SecretError) {
+            try await wrapper.prepare(deadline: .after(keyPatience))
+        } catch {
+            logger.error(
+                "a key-encryption key cannot be used now; the gateway starts without, and tries again when it is needed",
+                metadata: ["key": "\(wrapper.descriptor.id)", "error": "\(error)"])
+        }
+    }
+
+    /// What metrics show of it.
+    var gauges: [Gauge] { vault?.gauges ?? [] }
 
     /// Opens a key file. One that is missing is made only where the store holds no domain key: beside one it is lost or
     /// misplaced, and a new key would split the store between two.
@@ -69,5 +106,6 @@ struct Storage {
         } catch {
             logger.error("the store could not be closed", metadata: ["error": "\(error)"])
         }
+        await vault?.close()
     }
 }
