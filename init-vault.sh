@@ -673,6 +673,8 @@ print_environment() {
     [ -z "${VAULT_CAPATH:-}" ] || export_line VAULT_CAPATH "$(absolute "$VAULT_CAPATH")"
     [ -z "${VAULT_NAMESPACE:-}" ] || export_line VAULT_NAMESPACE "$VAULT_NAMESPACE"
     export_line POSTERN_BACKEND_VAULT_MOUNT "$kv_mount"
+    # Counts where envelope.enabled is true.
+    export_line POSTERN_ENVELOPE_KEYS "transit=$transit_mount/$transit_key"
     if [ -n "$with_token" ]; then
         export_line POSTERN_BACKEND_VAULT_AUTH_METHOD token
         if [ -n "$credentials" ]; then

@@ -19,6 +19,7 @@ import machine
 import memory
 import policies
 import report
+import vault
 from gateway import Books, Gateway, WrongAnswers
 from load import Target, run, run_for, server_cpu_us
 from openbao import OpenBao
@@ -27,7 +28,7 @@ from processes import Server, clean_environment
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / ".postern-bench"
 SECONDS = float(os.environ.get("POSTERN_BENCH_SECONDS", "6"))
-LIMIT = 360
+LIMIT = 900
 SECRET = "llm/openai/api_key"
 
 
@@ -171,6 +172,11 @@ def measure(folder: Path, postern: Path, bao: Path) -> dict:
     finally:
         reads.stop()
         many.stop()
+    say("Postern in front of OpenBao: reads that miss the cache")
+    results["vault"] = vault.measure_reads(
+        postern, bao, folder / "vault", pki, OUTPUT / "clientcert.so", value, SECONDS)
+    say("Postern in front of OpenBao: 100,000 names")
+    results["vault_list"] = vault.measure_list(postern, bao, folder / "vault-list", pki)
     if storm := audit_storm(postern, folder / "storm"):
         results["audit_storm"] = storm
     results["others"] = others.share()

@@ -25,17 +25,20 @@ admin:
   listen: "127.0.0.1:0"
   certificate: {pki}/server.pem
   key_file: {pki}/server.key
-backend:
-  kind: sqlite
-  sqlite:
-    path: secrets.sqlite
-envelope:
-  key_file: kek
+{store}
 policy:
   file: policy.yaml
 audit:
   directory: audit
 """
+
+# Secrets in a file, encrypted under a key in a file.
+SQLITE = """backend:
+  kind: sqlite
+  sqlite:
+    path: secrets.sqlite
+envelope:
+  key_file: kek"""
 
 
 class WrongAnswers(Exception):
@@ -45,15 +48,19 @@ class WrongAnswers(Exception):
 class Gateway:
     """A gateway in a folder of its own, and what a client needs to call it."""
 
-    def __init__(self, binary: Path, folder: Path, pki: Path, policy: str):
+    def __init__(
+        self, binary: Path, folder: Path, pki: Path, policy: str, store: str = SQLITE,
+        environment: dict[str, str] | None = None,
+    ):
         self._binary, self._pki, self.folder = binary, pki, folder
+        self._environment = environment or {}
         self._admin_key = secrets.token_urlsafe(32)
         self._tls = ssl.create_default_context(cafile=str(pki / "ca.pem"))
         self.audit = folder / "audit"
         self.server: Server | None = None
         folder.mkdir(parents=True)
         self.configuration = folder / "postern.yaml"
-        self.configuration.write_text(_CONFIGURATION.format(pki=pki))
+        self.configuration.write_text(_CONFIGURATION.format(pki=pki, store=store))
         self.set_policy(policy)
 
     def set_policy(self, policy: str) -> None:
@@ -63,7 +70,7 @@ class Gateway:
     def start(self) -> float:
         """Starts it; returns the seconds from exec to `ready`."""
         argv = [str(self._binary), "serve", "--config", str(self.configuration)]
-        server = Server(argv, self.folder / "stderr.log", clean_environment(ADMIN_KEY=self._admin_key))
+        server = Server(argv, self.folder / "stderr.log", clean_environment(ADMIN_KEY=self._admin_key, **self._environment))
         self.server = server
         line = server.first_line(timeout=30)
         seconds = time.perf_counter() - server.started
@@ -122,6 +129,27 @@ class Gateway:
             worker.join()
         if failures:
             raise failures[0]
+
+    def pages(self, prefix: str, limit: int):
+        """The names below a prefix, page by page, through the admin API."""
+        host, port = self.admin_address.rsplit(":", 1)
+        connection = http.client.HTTPSConnection(host, int(port), timeout=60, context=self._tls)
+        after = ""
+        try:
+            while True:
+                query = f"?prefix={prefix}&recursive=true&limit={limit}" + (f"&after={after}" if after else "")
+                connection.request(
+                    "GET", f"/admin/api/secrets{query}", headers={"Authorization": f"Bearer {self._admin_key}"})
+                answer = connection.getresponse()
+                page = json.loads(answer.read())
+                if answer.status != 200:
+                    raise RuntimeError(f"a page was not listed: {answer.status} {page}")
+                yield page
+                after = page.get("next")
+                if not after:
+                    return
+        finally:
+            connection.close()
 
     def check_answer(self, path: str, value: str) -> None:
         """Raises unless `postern get` prints the secret. This is one answer more to count."""

@@ -1,7 +1,9 @@
 """OpenBao as people run it: raft storage, TLS, a file audit device, one KV v2 secret, a token that may read it."""
 
+import http.client
 import json
 import ssl
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -18,7 +20,7 @@ class OpenBao:
     """A running, unsealed OpenBao with the secret stored."""
 
     def __init__(self, binary: Path, folder: Path, pki: Path, value: str):
-        self._value, self.audit_file = value, folder / "audit.log"
+        self._value, self.audit_file, self._authority = value, folder / "audit.log", pki / "ca.pem"
         (folder / "raft").mkdir(parents=True)
         api, cluster = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
         self._url, self._tls = f"https://{api}", ssl.create_default_context(cafile=str(pki / "ca.pem"))
@@ -94,7 +96,64 @@ class OpenBao:
         """The read, for h2load."""
         return Target(f"{self._url}/v1/secret/data/{PATH}", {"X-Vault-Token": self._token}, http1=http1)
 
+    def environment(self) -> dict[str, str]:
+        """What a gateway in front of it needs."""
+        return {"VAULT_ADDR": self._url, "VAULT_TOKEN": self._token, "VAULT_CACERT": str(self._authority)}
+
     def audit_entries(self) -> int:
         """Lines in the audit file: two for each read."""
         with self.audit_file.open("rb") as file:
             return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
+
+
+class Volatile:
+    """OpenBao in memory, for stores too large to be written through a disk in the time there is."""
+
+    def __init__(self, binary: Path, folder: Path):
+        folder.mkdir(parents=True)
+        self._port = free_port()
+        self.server = Server(
+            [str(binary), "server", "-dev", "-dev-root-token-id=root", "-dev-no-store-token",
+             f"-dev-listen-address=127.0.0.1:{self._port}"], folder / "stderr.log", clean_environment())
+        deadline = time.monotonic() + 40
+        while True:
+            self.server.check_running()
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{self._port}/v1/sys/health", timeout=5).read()
+                return
+            except (urllib.error.URLError, OSError):
+                if time.monotonic() > deadline:
+                    self.server.stop()
+                    raise
+            time.sleep(0.1)
+
+    def environment(self) -> dict[str, str]:
+        """What a gateway in front of it needs."""
+        return {
+            "VAULT_ADDR": f"http://127.0.0.1:{self._port}", "VAULT_TOKEN": "root",
+            "POSTERN_BACKEND_VAULT_ALLOW_LOOPBACK_HTTP": "true"}
+
+    def fill(self, names: list[str]) -> None:
+        """Stores a secret under each name, over a few connections."""
+        rest, failures = iter(names), []
+
+        def work() -> None:
+            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+            body, headers = b'{"data":{"value":"v"}}', {"X-Vault-Token": "root"}
+            try:
+                for name in rest:
+                    connection.request("POST", f"/v1/secret/data/{name}", body, headers)
+                    answer = connection.getresponse()
+                    answer.read()
+                    if answer.status != 200:
+                        raise RuntimeError(f"{name} was not stored: {answer.status}")
+            except Exception as error:  # Told to the caller below.
+                failures.append(error)
+
+        workers = [threading.Thread(target=work) for _ in range(8)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        if failures:
+            raise failures[0]

@@ -29,6 +29,8 @@ def claims(results: dict) -> list[Claim]:
     full = results["postern"]["32 connections × 32 streams"]["per_second"]
     one = results["one_at_a_time"]
     books = results["books"]
+    vault, listed = results["vault"], results["vault_list"]
+    cpu = vault["through_openbao_cpu_us"] / vault["direct_openbao_cpu_us"]
     return [
         Claim("audited reads, 32 connections × 32 streams", full, "reads/s", 80_000, True, 150_000),
         Claim("that ÷ OpenBao's audited reads", full / results["openbao_best"], "×", 35, True, 70),
@@ -36,6 +38,10 @@ def claims(results: dict) -> list[Claim]:
         Claim("memory, 10,000 secrets + 1,000 connections", results["memory"]["connected"]["rss_mb"], "MB", 100, False),
         Claim("exec to ready, median", results["ready_ms"]["median"], "ms", 200, False),
         Claim("audit records − answers", books["records"] - books["answers"], "", 0, False),
+        Claim("OpenBao's CPU for a read through Postern ÷ straight", cpu, "×", 1.15, False),
+        Claim("a read through Postern − straight − one fdatasync, p50", vault["added_p50_ms"], "ms", 0.7, False),
+        Claim("connections to OpenBao for 10,000 reads", vault["connections"] / vault["reads"] * 1e4, "", 10, False),
+        Claim("memory's growth over a list of 100,000 names", listed["growth_mb"], "MB", 10, False),
     ]
 
 
@@ -88,6 +94,19 @@ def _others(results: dict) -> list[str]:
         (f"new connections with one call each, {connections['tls']}", f"{connections['per_second']:,.0f}/s"),
         ("answers received and verified by the gateway's count", f"{books['answers']:,}"),
         ("audit records written for them", f"{books['records']:,}"),
+    ]
+    vault, listed = results["vault"], results["vault_list"]
+    rows += [
+        (f"reads from OpenBao, {vault['in_flight']} in flight: straight, and through Postern",
+         f"{_number(vault['direct_per_second'])}/s, {_number(vault['through_per_second'])}/s"),
+        ("OpenBao's CPU for each: straight, and through Postern",
+         f"{_number(vault['direct_openbao_cpu_us'])} µs, {_number(vault['through_openbao_cpu_us'])} µs"),
+        ("one at a time, p50: straight, through Postern, one fdatasync",
+         f"{_number(vault['direct']['p50'])} ms, {_number(vault['call']['p50'])} ms, "
+         f"{_number(vault['fdatasync']['p50'])} ms"),
+        ("connections to OpenBao for these reads", f"{vault['connections']} for {vault['reads']:,}"),
+        (f"memory over a list of {listed['secrets']:,} names, by page",
+         f"{listed['before_mb']:.1f} MB before, {listed['most_mb']:.1f} MB at most"),
     ]
     if "audit_storm" in results:
         rows.append(("the audit log alone", results["audit_storm"]))

@@ -56,6 +56,15 @@ import Testing
         }
     }
 
+    @Test func `the example for Vault loads with the three names that its users know`() throws {
+        let loaded = try GatewayConfiguration.load(
+            file: Self.folder + "/vault.yaml",
+            environment: ["VAULT_ADDR": "https://vault.test:8200", "VAULT_TOKEN": "t", "ADMIN_KEY": "x"])
+        #expect(loaded.backend.kind == .vault)
+        #expect(!loaded.envelope.enabled)
+        #expect(loaded.grpc.minimumTLS == .v1_3)
+    }
+
     @Test(arguments: ["development", "production"])
     func `the example files load`(name: String) throws {
         let loaded = try GatewayConfiguration.load(

@@ -22,6 +22,7 @@ import VaultServers
                 "POSTERN_BACKEND_VAULT_AUTH_MOUNT": "approle",
                 "POSTERN_BACKEND_VAULT_AUTH_ROLE_ID_FILE": "\(credentials)/role-id",
                 "POSTERN_BACKEND_VAULT_AUTH_SECRET_ID_FILE": "\(credentials)/secret-id",
+                "POSTERN_ENVELOPE_KEYS": "transit=transit/postern",
             ])
         for file in [initFile, "\(credentials)/role-id", "\(credentials)/secret-id"] {
             #expect(try permissions(file) == 0o600, "\(file)")
