@@ -131,6 +131,22 @@ func expectError(
     return error
 }
 
+extension VaultProcess {
+    /// Stops it in its tracks, and waits until each of its threads stands still.
+    func freeze() async throws {
+        signal(SIGSTOP)
+        try await eventually("the server stands still") {
+            let tasks = URL(filePath: "/proc/\(pid)/task")
+            return try FileManager.default.contentsOfDirectory(at: tasks, includingPropertiesForKeys: nil)
+                .allSatisfy { task in
+                    // The state comes after the name, which is in parentheses.
+                    let stat = try String(contentsOf: task.appending(path: "stat"), encoding: .utf8)
+                    return stat.contains(") T ")
+                }
+        }
+    }
+}
+
 extension SecretBytes {
     var string: String { withUnsafeBytes { String(decoding: $0, as: UTF8.self) } }
 }

@@ -215,7 +215,7 @@ import VaultServers
         let secretID = try await approle.secretID()
         let session = try VaultSession(server.api, approle.authentication(secretID))
         try await withSession(session) { session in
-            server.process.signal(SIGSTOP)
+            try await server.process.freeze()
             await expectError(.deadlineExceeded, containing: "the gateway's login to Vault") {
                 try await session.tokens.token(deadline: .after(.milliseconds(100)))
             }
@@ -234,7 +234,7 @@ import VaultServers
         let approle = try await AppRole(server.api)
         let secretID = try await approle.secretID()
         let session = try VaultSession(server.api, approle.authentication(secretID))
-        server.process.signal(SIGSTOP)
+        try await server.process.freeze()
         let waiting = Task { try await session.tokens.token(deadline: soon) }
         await expectError(.deadlineExceeded) { try await session.tokens.token(deadline: .after(.milliseconds(100))) }
         await session.close()
@@ -251,7 +251,7 @@ import VaultServers
             server.api, approle.authentication(try await approle.secretID()),
             timing: TokenTiming(revocationTimeout: .milliseconds(100)), log: log)
         _ = try await session.ownToken()
-        server.process.signal(SIGSTOP)
+        try await server.process.freeze()
         await session.close()
         #expect(log.text.contains("debug the token was not revoked"))
         await expectError(.cancelled) { try await session.tokens.token(deadline: soon) }

@@ -44,6 +44,21 @@ import VaultServers
         }
     }
 
+    @Test func `is taken up at once when it is for a right that the old one lacks`() async throws {
+        let api = try await DevServer.shared.api
+        let first = try await api.makeToken(policy: "# 1")
+        let second = try await api.makeToken(policy: #"path "sys/mounts" { capabilities = ["read"] }"#)
+        let file = try folder.write("token", first)
+        let timing = TokenTiming(checkInterval: .seconds(7_200))
+        try await withSession(VaultSession(api, .token(.file(file)), timing: timing)) { session in
+            let before = try await session.get("sys/mounts")
+            #expect(before.status == 403)
+            try folder.write("token", second)
+            let after = try await session.get("sys/mounts")
+            #expect(after.status == 200)
+        }
+    }
+
     @Test func `that is replaced by something else leaves the old one in use, and tells why`() async throws {
         let api = try await DevServer.shared.api
         let first = try await api.makeToken(policy: "# 1")
