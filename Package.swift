@@ -8,7 +8,9 @@ import PackageDescription
 let package = Package(
     name: "postern",
     products: [
-        .executable(name: "postern", targets: ["postern"])
+        .executable(name: "postern", targets: ["postern"]),
+        // Loaded by tests: a PKCS#11 module that misbehaves as told.
+        .library(name: "FaultyPKCS11", type: .dynamic, targets: ["FaultyPKCS11"]),
     ],
     dependencies: [
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
@@ -45,6 +47,9 @@ let package = Package(
         .systemLibrary(
             name: "CLibCrypto", path: "Sources/System/CLibCrypto", pkgConfig: "libcrypto",
             providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(
+            name: "CP11Kit", path: "Sources/System/CP11Kit", pkgConfig: "p11-kit-1",
+            providers: [.apt(["libp11-kit-dev"])]),
         .target(name: "CProcess", path: "Sources/System/CProcess"),
 
         // What the layers share about waiting.
@@ -58,6 +63,9 @@ let package = Package(
 
         // The contract of backends as a suite that every one of them runs, with a model and fault injection.
         .target(name: "BackendConformance", dependencies: ["PosternProtocol"], path: "Tests/BackendConformance"),
+
+        // The same for key wrappers.
+        .target(name: "KeyWrapperConformance", dependencies: ["PosternProtocol"], path: "Tests/KeyWrapperConformance"),
 
         // Backends: each knows the vocabulary and its own store, and nothing of the others.
         .target(
@@ -83,6 +91,14 @@ let package = Package(
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
             path: "Sources/Backends/Vault"),
+        .target(
+            name: "PosternPKCS11",
+            dependencies: [
+                "CP11Kit", "PosternConcurrency", "PosternProtocol",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+            ],
+            path: "Sources/Backends/PKCS11", swiftSettings: [.strictMemorySafety()]),
         .target(
             name: "SQLiteDev",
             dependencies: [
@@ -237,7 +253,23 @@ let package = Package(
             ]),
         .testTarget(
             name: "LocalKeyTests",
-            dependencies: ["LocalKey", "PosternProtocol", .product(name: "Crypto", package: "swift-crypto")]),
+            dependencies: [
+                "KeyWrapperConformance", "LocalKey", "PosternProtocol",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]),
+        .target(name: "CFaultControl", path: "Tests/Helpers/CFaultControl"),
+        .target(
+            name: "FaultyPKCS11", dependencies: ["CFaultControl", "CP11Kit"], path: "Tests/Helpers/FaultyPKCS11"),
+        .executableTarget(
+            name: "pkcs11-bench", dependencies: ["CP11Kit", "PosternPKCS11", "PosternProtocol"],
+            path: "Tests/Helpers/PKCS11Bench"),
+        .testTarget(
+            name: "PKCS11Tests",
+            dependencies: [
+                "CFaultControl", "CP11Kit", "KeyWrapperConformance", "PosternPKCS11", "PosternProtocol",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+            ]),
         .executableTarget(
             name: "SQLiteStorm", dependencies: ["PosternProtocol", "SQLiteDev"], path: "Tests/Helpers/SQLiteStorm"),
         .testTarget(

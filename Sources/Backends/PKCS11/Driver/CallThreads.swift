@@ -1,0 +1,150 @@
+// Calls into a PKCS#11 module block, some of them for ever. They run here, on threads that may be lost to them, and
+// not on the few that Swift's tasks share.
+
+import Dispatch
+import Foundation
+import PosternProtocol
+import Synchronization
+
+/// A bounded number of threads that take jobs in order.
+final class CallThreads: Sendable {
+    private struct Job {
+        let ticket: CallTicket
+        let body: @Sendable (CallTicket) -> Void
+    }
+
+    private struct State {
+        var limit: Int
+        var threads = 0
+        var idle = 0
+        /// Jobs that no thread has taken, by number, and the numbers of the next to take and to give.
+        var waiting: [Int: Job] = [:]
+        var first = 0
+        var next = 0
+        var running: [Int: CallTicket] = [:]
+
+        /// The oldest job that is left.
+        mutating func take() -> (number: Int, job: Job)? {
+            guard !waiting.isEmpty else {
+                first = next
+                return nil
+            }
+            while true {
+                defer { first += 1 }
+                if let job = waiting.removeValue(forKey: first) { return (first, job) }
+            }
+        }
+    }
+
+    private static let idleTime: Duration = .seconds(30)
+    private let name: String
+    private let maximumStuck: Int
+    private let state: Mutex<State>
+    private let bell = DispatchSemaphore(value: 0)
+
+    /// - Parameters:
+    ///   - name: whose threads these are, for messages.
+    ///   - limit: how many threads at most.
+    ///   - maximumStuck: how many of them may be lost to calls that do not return.
+    init(name: String, limit: Int, maximumStuck: Int) {
+        self.name = name
+        self.maximumStuck = maximumStuck
+        self.state = Mutex(State(limit: limit))
+    }
+
+    /// Changes how many threads there are at most.
+    func setLimit(_ limit: Int) {
+        state.withLock { $0.limit = max(limit, 1) }
+    }
+
+    /// How many threads are in calls that nobody waits for any more, and the functions that keep them.
+    var stuck: [CryptokiFunction] {
+        state.withLock { state in
+            state.running.values.compactMap { $0.isStuck ? $0.function : nil }
+        }
+    }
+
+    /// Refuses work while as many threads as may be are lost.
+    /// - Throws: `key_unavailable`.
+    func refuseIfStuck() throws(SecretError) {
+        let stuck = self.stuck
+        guard stuck.count >= state.withLock({ min(maximumStuck, $0.limit) }) else { return }
+        let functions = Set(stuck.map(\.rawValue)).sorted().joined(separator: ", ")
+        throw SecretError(
+            .keyUnavailable,
+            "\(name) does not answer: \(stuck.count) calls (\(functions)) have not returned although their deadlines "
+                + "have passed, and no more are made until one does. Look at the HSM and the way to it.",
+            retryAfterSeconds: 5)
+    }
+
+    /// Has a thread do a job, after those that wait already.
+    /// - Returns: the job's number.
+    func submit(_ ticket: CallTicket, _ body: @escaping @Sendable (CallTicket) -> Void) -> Int {
+        enum Step { case ring, start, leave }
+        let (number, step) = state.withLock { state -> (Int, Step) in
+            let number = state.next
+            state.next += 1
+            state.waiting[number] = Job(ticket: ticket, body: body)
+            if state.idle > 0 {
+                state.idle -= 1
+                return (number, .ring)
+            }
+            guard state.threads < state.limit else { return (number, .leave) }
+            state.threads += 1
+            return (number, .start)
+        }
+        switch step {
+        case .ring: bell.signal()
+        case .start: Thread { [self] in work() }.start()
+        case .leave: break
+        }
+        return number
+    }
+
+    /// Takes back a job that no thread has taken yet.
+    func withdraw(_ number: Int) {
+        // Dropped outside of the lock.
+        _ = state.withLock { $0.waiting.removeValue(forKey: number) }
+    }
+
+    private func work() {
+        while true {
+            enum Step { case run(Int, Job), wait, stop(passOn: Bool) }
+            let step = state.withLock { state -> Step in
+                guard state.threads <= state.limit else {
+                    // The bell that woke this thread may have been for a job.
+                    let passOn = state.idle > 0 && !state.waiting.isEmpty
+                    state.threads -= 1
+                    state.idle -= passOn ? 1 : 0
+                    return .stop(passOn: passOn)
+                }
+                guard let (number, job) = state.take() else {
+                    state.idle += 1
+                    return .wait
+                }
+                state.running[number] = job.ticket
+                return .run(number, job)
+            }
+            switch step {
+            case .run(let number, let job):
+                job.body(job.ticket)
+                // Dropped outside of the lock.
+                _ = state.withLock { $0.running.removeValue(forKey: number) }
+            case .wait:
+                guard bell.wait(timeout: DispatchTime(.after(Self.idleTime))) == .timedOut else { continue }
+                let isSurplus = state.withLock { state in
+                    // Whoever counted this thread out of the idle ones has rung for it.
+                    guard state.idle > 0 else { return false }
+                    state.idle -= 1
+                    state.threads -= 1
+                    return true
+                }
+                if isSurplus { return }
+                bell.wait()
+            case .stop(let passOn):
+                if passOn { bell.signal() }
+                return
+            }
+        }
+    }
+}

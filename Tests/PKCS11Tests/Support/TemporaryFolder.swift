@@ -1,0 +1,37 @@
+import Foundation
+import Testing
+
+/// A folder that is removed with its last holder.
+final class TemporaryFolder: Sendable {
+    private let root: URL
+
+    init() throws {
+        root = FileManager.default.temporaryDirectory.appendingPathComponent("postern-pkcs11-\(UUID())")
+        try FileManager.default.createDirectory(
+            at: root, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
+    }
+
+    deinit {
+        // A folder that cannot be removed fails no promise.
+        try? FileManager.default.removeItem(at: root)
+    }
+
+    func path(_ name: String) -> String { root.appendingPathComponent(name).path }
+
+    @discardableResult
+    func file(_ name: String, _ text: String, mode: Int = 0o600) throws -> String {
+        let path = path(name)
+        try text.write(toFile: path, atomically: false, encoding: .utf8)
+        try #require(chmod(path, mode_t(mode)) == 0)
+        return path
+    }
+
+    /// Copies a file into the folder.
+    func copy(_ file: String, as name: String? = nil) throws -> String {
+        let target = path(name ?? URL(fileURLWithPath: file).lastPathComponent)
+        // What a link stands for, not the link.
+        try FileManager.default.copyItem(
+            at: URL(fileURLWithPath: file).resolvingSymlinksInPath(), to: URL(fileURLWithPath: target))
+        return target
+    }
+}
