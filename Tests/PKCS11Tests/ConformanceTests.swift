@@ -41,6 +41,5 @@ import Testing
                 reopen: { try wrapper("kek", on: test.open(modules)) })
         }
         for check in KeyWrapperConformance.checks { try await check.run(on: harness) }
-        try await token.close(deadline: soon)
     }
 }

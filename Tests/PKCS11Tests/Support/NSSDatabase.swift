@@ -27,6 +27,6 @@ struct NSSDatabase {
         try #require(list.C_InitPIN(session.handle, &bytes, UInt(bytes.count)) == CKR_OK)
         try #require(list.C_Logout(session.handle) == CKR_OK)
         try session.close()
-        try loader.finalize(functions, ticket)
+        // It is not finalised: copies of softokn share the libraries below, and would lose them.
     }
 }

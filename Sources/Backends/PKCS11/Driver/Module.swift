@@ -95,17 +95,21 @@ final class Module: Sendable {
     }
 
     /// Initialises the module anew once every call in flight has returned. The caller must have left.
-    /// - Parameter generation: the one that is in trouble; if there is another already, nothing is done.
+    /// - Parameters:
+    ///   - generation: the one that is in trouble; if there is another already, nothing is done.
+    ///   - cause: what it answered, for messages.
     /// - Throws: `key_unavailable` if a call does not return, if it was initialised just now, or if it fails;
     ///   `deadline_exceeded`.
-    func reinitialize(after generation: Int, _ ticket: CallTicket) throws(SecretError) {
+    func reinitialize(
+        after generation: Int, since cause: PKCS11Error, _ ticket: CallTicket
+    ) throws(SecretError) {
         let mayStart = try state.wait(until: ticket.deadline) { (state) throws(SecretError) -> Bool? in
             guard try isFree(state) else { return nil }
             guard state.generation == generation, state.isInitialized else { return false }
             if let last = state.lastInitialized, last.advanced(by: reinitializeInterval) > .now {
                 throw SecretError(
                     .keyUnavailable,
-                    "The PKCS#11 module \(location) is in trouble again just after it was initialised; that is not "
+                    "The PKCS#11 module \(location) is in trouble (\(cause)) just after it was initialised; that is not "
                         + "repeated before \(reinitializeInterval) have passed. Look at the HSM.",
                     retryAfterSeconds: 5)
             }
@@ -114,7 +118,7 @@ final class Module: Sendable {
         }
         guard let mayStart else { throw ticket.late("before the PKCS#11 module \(location) was re-initialised") }
         guard mayStart else { return }
-        try waitForOthers(ticket)
+        try waitForOthers(cause, ticket)
         if let functions = state.read({ $0.isOwner ? $0.functions : nil }) {
             // A library that is in trouble may say so here too; what counts is whether it starts again.
             try? loader.finalize(functions, ticket)
@@ -122,13 +126,13 @@ final class Module: Sendable {
         try start(ticket)
     }
 
-    private func waitForOthers(_ ticket: CallTicket) throws(SecretError) {
+    private func waitForOthers(_ cause: PKCS11Error, _ ticket: CallTicket) throws(SecretError) {
         do throws(SecretError) {
             let alone = try state.wait(until: ticket.deadline) { (state) throws(SecretError) -> Bool? in
                 if let stuck = state.inFlight.values.first(where: \.isStuck) {
                     throw SecretError(
                         .keyUnavailable,
-                        "The PKCS#11 module \(location) must be re-initialised, but cannot be while a call "
+                        "The PKCS#11 module \(location) must be re-initialised (\(cause)), but cannot be while a call "
                             + "(\(stuck.function?.rawValue ?? "unknown")) does not return. Look at the HSM.",
                         retryAfterSeconds: 5)
                 }

@@ -19,7 +19,9 @@ extension PKCS11Token {
                 guard error.errorClass != .caller, mended.insert(error.errorClass).inserted else {
                     throw error.answer(token: "\(settings.token)", what: what)
                 }
-                if error.errorClass == .library { try module.reinitialize(after: entry.generation, ticket) }
+                if error.errorClass == .library {
+                    try module.reinitialize(after: entry.generation, since: error, ticket)
+                }
             }
         }
     }

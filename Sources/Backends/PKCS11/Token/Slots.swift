@@ -17,8 +17,17 @@ struct Slots {
         }
         var found: [(slot: CK_SLOT_ID, info: TokenInfo)] = []
         var others: [String] = []
+        var unreadable: TokenFailure?
         for slot in try list() {
-            guard let info = try info(of: slot) else { continue }
+            let info: TokenInfo
+            do throws(TokenFailure) {
+                guard let known = try self.info(of: slot) else { continue }
+                info = known
+            } catch {
+                // Another token in trouble is no reason not to use this one.
+                unreadable = error
+                continue
+            }
             if info.matches(uri), try slotMatches(slot, uri) {
                 found.append((slot, info))
             } else if info.has(CKF_TOKEN_INITIALIZED) {
@@ -28,6 +37,7 @@ struct Slots {
         switch found.count {
         case 1: return found[0]
         case 0:
+            if let unreadable { throw unreadable }
             let present = others.isEmpty ? "there is none" : "there are " + others.joined(separator: ", ")
             throw .answer(
                 SecretError(
