@@ -36,13 +36,17 @@ import Testing
         try expectRefusal("not a regular file", .file(folder.path("pipe")))
     }
 
-    @Test func `a variable of the environment is read each time`() throws {
-        let name = "POSTERN_TEST_PIN_\(UUID().uuidString.prefix(8))"
-        try expectRefusal("is not set", .environment(name))
-        setenv(name, "1234", 1)
-        #expect(try PINSource.environment(name).read(deadline: soon) == SecretBytes("1234"))
-        setenv(name, "5678", 1)
-        #expect(try PINSource.environment(name).read(deadline: soon) == SecretBytes("5678"))
+    @Test func `a variable of the environment is read each time`() async {
+        // In a process of its own, since the environment is the process's.
+        await #expect(processExitsWith: .success) {
+            let source = PINSource.environment("POSTERN_TEST_PIN")
+            let error = #expect(throws: SecretError.self) { try source.read(deadline: soon) }
+            try #require(error?.code == .keyUnavailable && error?.message.contains("is not set") == true)
+            for pin in ["1234", "5678"] {
+                setenv("POSTERN_TEST_PIN", pin, 1)
+                try #require(try source.read(deadline: soon) == SecretBytes(pin))
+            }
+        }
     }
 
     @Test func `a command's output is read, with its arguments as they are`() throws {

@@ -44,8 +44,16 @@ final class Faults: Sendable {
         fault_store(numbers, Int32(fault_failures.rawValue + function.rawValue), UInt64(times))
     }
 
-    /// Has calls of a function wait, or go on.
-    func hang(_ function: fault_function, _ hangs: Bool = true) {
-        fault_store(numbers, Int32(fault_hang.rawValue + function.rawValue), hangs ? 1 : 0)
+    /// Has the next calls of a function held, until they are released.
+    func hold(_ function: fault_function, times: Int = 1) {
+        fault_store(numbers, Int32(fault_hang.rawValue + function.rawValue), UInt64(times))
+    }
+
+    /// Lets go on what is held, and holds nothing more.
+    func release() {
+        for function in 0..<fault_function_count.rawValue {
+            fault_store(numbers, Int32(fault_hang.rawValue + function), 0)
+        }
+        _ = fault_add(numbers, Int32(fault_release.rawValue), 1)
     }
 }

@@ -18,8 +18,9 @@ struct NSSDatabase {
         let ticket = CallTicket(deadline: soon)
         let functions = try loader.load(ticket)
         try #require(try loader.initialize(functions, ticket))
-        let (slot, _) = try Slots(functions: functions, ticket: ticket).find(
-            PKCS11URI("pkcs11:token=NSS%20Certificate%20DB"))
+        let slots = Slots(functions: functions, ticket: ticket)
+        let slot = try #require(
+            try slots.list().first { try slots.info(of: $0)?.label == "NSS Certificate DB" }, "softokn has no database")
         let session = try Session.open(functions, slot: slot, forWriting: true, ticket)
         let list = functions.list.pointee
         try #require(list.C_Login(session.handle, CK_USER_TYPE(CKU_SO), nil, 0) == CKR_OK)

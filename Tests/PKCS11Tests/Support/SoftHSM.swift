@@ -1,49 +1,34 @@
-// SoftHSM's tokens. It learns from an environment variable where they are, so the process has one directory for all.
+// SoftHSM's tokens: a directory for each, since copies of SoftHSM in one process do not keep out of each other's way.
 
 import Foundation
 import Testing
 
-struct SoftHSM: Sendable {
-    private let root: URL
-    private var tokens: URL { root.appendingPathComponent("tokens") }
+/// A directory with one token.
+struct SoftHSM {
+    /// The configuration file, of which SoftHSM learns from an environment variable.
+    let configuration: String
+    static let variable = "SOFTHSM2_CONF"
 
-    /// Prepared before the first module is loaded, and removed with the process.
-    static let shared = Result { try SoftHSM() }
+    /// Sets the variable once, early, so that setting it again changes nothing but its value.
+    private static let prepared: Void = { setenv(variable, "/nonexistent", 1) }()
 
-    private init() throws {
-        root = FileManager.default.temporaryDirectory.appendingPathComponent(
-            "postern-softhsm-\(ProcessInfo.processInfo.processIdentifier)")
-        try FileManager.default.createDirectory(at: tokens, withIntermediateDirectories: true)
-        setenv("SOFTHSM2_CONF", try Self.configure(root, tokens: tokens), 1)
-        atexit {
-            // What cannot be removed fails no promise.
-            if case .success(let shared) = SoftHSM.shared { try? FileManager.default.removeItem(at: shared.root) }
-        }
+    init(in folder: TemporaryFolder, label: String, pin: String) throws {
+        Self.prepared
+        let tokens = folder.path("tokens")
+        try FileManager.default.createDirectory(atPath: tokens, withIntermediateDirectories: false)
+        configuration = try folder.file(
+            "softhsm2.conf", "directories.tokendir = \(tokens)\nobjectstore.backend = file\nlog.level = ERROR\n")
+        try Self.makeToken(configuration, label: label, pin: pin)
     }
 
-    /// Makes a token elsewhere, and moves it to the others when it is whole: modules that start meanwhile never see a
-    /// part of one.
-    func makeToken(label: String, pin: String) throws {
-        let draft = root.appendingPathComponent("draft-\(UUID())")
-        try FileManager.default.createDirectory(at: draft, withIntermediateDirectories: false)
+    static func makeToken(_ configuration: String, label: String, pin: String) throws {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/softhsm2-util")
         process.arguments = ["--init-token", "--free", "--label", label, "--so-pin", "officer-4711", "--pin", pin]
-        process.environment = ["SOFTHSM2_CONF": try Self.configure(draft, tokens: draft)]
+        process.environment = [variable: configuration]
         process.standardOutput = FileHandle.nullDevice
         try process.run()
         process.waitUntilExit()
         try #require(process.terminationStatus == 0, "softhsm2-util could not make a token")
-        for name in try FileManager.default.contentsOfDirectory(atPath: draft.path) where name != "softhsm2.conf" {
-            try FileManager.default.moveItem(
-                at: draft.appendingPathComponent(name), to: tokens.appendingPathComponent(name))
-        }
-    }
-
-    private static func configure(_ folder: URL, tokens: URL) throws -> String {
-        let file = folder.appendingPathComponent("softhsm2.conf").path
-        try "directories.tokendir = \(tokens.path)\nobjectstore.backend = file\nlog.level = ERROR\n".write(
-            toFile: file, atomically: false, encoding: .utf8)
-        return file
     }
 }

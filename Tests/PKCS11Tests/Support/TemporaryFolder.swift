@@ -1,19 +1,24 @@
 import Foundation
+import Synchronization
 import Testing
 
-/// A folder that is removed with its last holder.
-final class TemporaryFolder: Sendable {
+/// A folder that is removed when the process ends: modules use theirs for as long as they are loaded.
+struct TemporaryFolder: Sendable {
+    private static let all = Mutex<[URL]>([])
+    private static let prepared: Void = {
+        atexit {
+            // What cannot be removed fails no promise.
+            for folder in TemporaryFolder.all.withLock({ $0 }) { try? FileManager.default.removeItem(at: folder) }
+        }
+    }()
     private let root: URL
 
     init() throws {
         root = FileManager.default.temporaryDirectory.appendingPathComponent("postern-pkcs11-\(UUID())")
         try FileManager.default.createDirectory(
             at: root, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
-    }
-
-    deinit {
-        // A folder that cannot be removed fails no promise.
-        try? FileManager.default.removeItem(at: root)
+        Self.prepared
+        Self.all.withLock { $0.append(root) }
     }
 
     func path(_ name: String) -> String { root.appendingPathComponent(name).path }

@@ -1,5 +1,6 @@
 // Tokens for tests: each in a module of its own (a copy of the library, so that its state is its own too).
 
+import CFaultControl
 import CP11Kit
 import Foundation
 import PosternProtocol
@@ -46,7 +47,7 @@ final class TestToken: Sendable {
 
     /// - Parameters:
     ///   - kind: which implementation.
-    ///   - faulty: whether the module that misbehaves as told stands before it.
+    ///   - faulty: whether the module that misbehaves as told is to stand before it.
     ///   - managed: whether p11-kit does.
     init(_ kind: TokenKind, faulty: Bool = false, managed: Bool = false) throws {
         self.kind = kind
@@ -57,7 +58,8 @@ final class TestToken: Sendable {
         switch kind {
         case .softHSM:
             label = "token-\(UUID().uuidString.prefix(8))"
-            try SoftHSM.shared.get().makeToken(label: label, pin: Self.pin)
+            let token = try SoftHSM(in: folder, label: label, pin: Self.pin)
+            try folder.file("environment", "\(SoftHSM.variable)=\(token.configuration)")
         case .nss:
             label = "NSS Certificate DB"
             let database = folder.path("nss")
@@ -67,7 +69,10 @@ final class TestToken: Sendable {
             // In a copy of its own, since the module under test is to start from nothing.
             try NSSDatabase(library: folder.copy(kind.library, as: "setup.so"), arguments: text).setPIN(Self.pin)
         }
-        faults = faulty ? try Faults(in: folder, real: real) : nil
+        // SoftHSM needs the faulty module in any case, to be told where its token is.
+        faults = faulty || kind == .softHSM ? try Faults(in: folder, real: real) : nil
+        // Copies of softokn share the libraries below it, and would lose them.
+        if kind == .nss { faults?[fault_stays_up] = 1 }
         module = PKCS11ModuleLocation(
             .path(faults?.library ?? real), initArguments: arguments, isManaged: managed)
     }
@@ -80,7 +85,7 @@ final class TestToken: Sendable {
     /// The token, with modules of its own unless some are given.
     func open(
         _ modules: PKCS11Modules = PKCS11Modules(reinitializeInterval: .zero), pin: PINSource? = nil,
-        _ adjust: (inout PKCS11TokenSettings) -> Void = { _ in }
+        adjust: (inout PKCS11TokenSettings) -> Void = { _ in }
     ) throws -> PKCS11Token {
         var settings = try PKCS11TokenSettings(uri(), module: module, pin: pin ?? .file(pinFile))
         adjust(&settings)

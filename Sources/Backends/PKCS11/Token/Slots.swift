@@ -53,7 +53,8 @@ struct Slots {
         }
     }
 
-    private func list() throws(TokenFailure) -> [CK_SLOT_ID] {
+    /// The slots that have a token in them.
+    func list() throws(TokenFailure) -> [CK_SLOT_ID] {
         try tokenCall { () throws(PKCS11Error) in
             // Slots may come between the question how many there are and the list.
             for _ in 0..<5 {

@@ -34,8 +34,9 @@ struct TokenInfo: Sendable {
     /// Which token this is, for messages and for remembering what it refused.
     var name: String { "\(label) (serial \(serial))" }
 
-    /// Whether the token is the one, or one of those, that a URI names.
+    /// Whether the token is the one, or one of those, that a URI names. One that is not initialised is nobody's.
     func matches(_ uri: PKCS11URI) -> Bool {
+        guard has(CKF_TOKEN_INITIALIZED) else { return false }
         let own: [PKCS11URI.Attribute: String] = [
             .token: label, .manufacturer: manufacturer, .model: model, .serial: serial,
         ]

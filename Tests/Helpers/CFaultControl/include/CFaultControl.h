@@ -26,11 +26,12 @@ enum fault_number {
     // How many calls from now on answer `fault_answer` instead of being made.
     fault_failures = fault_calls + fault_function_count,
     fault_answer = fault_failures + fault_function_count,
-    // While not 0, calls wait.
+    // How many calls from now on are held until `fault_release` changes.
     fault_hang = fault_answer + fault_function_count,
 
-    // How many calls wait now.
+    // How many calls are held now, and what lets them go on when it changes.
     fault_held = fault_hang + fault_function_count,
+    fault_release,
     // The next call finds all sessions closed, as after a reset of the token. Back to 0 by itself.
     fault_lose_sessions,
     // The next call with a session finds the user logged out. Back to 0 by itself.
@@ -50,6 +51,13 @@ enum fault_number {
     fault_iv,
     // Flags that the token has in addition to its own.
     fault_token_flags,
+    // While not 0, C_Login logs in twice, and answers what the token says the second time.
+    fault_login_twice,
+    // While not 0 when it is loaded, the module lacks C_WrapKey.
+    fault_incomplete,
+    // While not 0, C_Finalize closes all sessions and does no more, for a module that shares libraries with others in
+    // the process.
+    fault_stays_up,
 
     // Seen by the module: sessions open now and at most, calls made now and at most, and what must never happen: a
     // session used by two threads at a time, and C_Finalize with calls in flight.
@@ -59,6 +67,8 @@ enum fault_number {
     fault_most_calls,
     fault_shared_sessions,
     fault_hasty_finalize,
+    // The flags that C_Initialize was given last.
+    fault_initialize_flags,
     fault_number_count
 };
 

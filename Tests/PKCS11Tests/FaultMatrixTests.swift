@@ -1,0 +1,65 @@
+import CFaultControl
+import Foundation
+import PosternProtocol
+import Testing
+
+@testable import PosternPKCS11
+
+@Suite struct FaultMatrixTests {
+    @Test(arguments: TokenKind.allCases)
+    func `every fault has the published outcome, and is over without a restart`(kind: TokenKind) async throws {
+        var rows: [FaultRow] = []
+        for fault in Fault.all { rows.append(try await observe(fault, on: kind)) }
+        let observed = rows.map(\.text)
+        if ProcessInfo.processInfo.environment["POSTERN_TEST_WRITE_REFERENCE"] != nil, kind == .softHSM {
+            try rewrite(observed)
+        }
+        #expect(try published() == observed)
+        for row in rows { #expect(row.after == "succeeds", "\(row.fault)") }
+    }
+
+    private func observe(_ fault: Fault, on kind: TokenKind) async throws -> FaultRow {
+        let scene = try await FaultScene(kind, isUsed: fault.isUsed)
+        try await fault.begin(scene)
+        let logins = scene.faults.calls(fault_Login)
+        let initializations = scene.faults.calls(fault_Initialize)
+        let first = try await scene.call()
+        let later = try await scene.calls(5)
+        try await fault.end?(scene)
+        let after = try await scene.calls(5)
+        scene.expectOrder("\(fault)")
+        #expect(scene.token.stuckCalls == 0)
+        return FaultRow(
+            fault: "\(fault)", first: first, later: later, after: after,
+            logins: scene.faults.calls(fault_Login) - logins,
+            initializations: scene.faults.calls(fault_Initialize) - initializations)
+    }
+
+    // The lines of the table in docs/hsm-faults.md that are about the matrix.
+    private static let start = "| fault |"
+
+    private func document() -> URL {
+        URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appendingPathComponent("docs/hsm-faults.md")
+    }
+
+    private func lines() throws -> [String] {
+        try String(contentsOf: document(), encoding: .utf8).components(separatedBy: "\n")
+    }
+
+    private func table(in lines: [String]) throws -> Range<Int> {
+        let start = try #require(lines.firstIndex { $0.hasPrefix(Self.start) }) + 2
+        return start..<(lines[start...].firstIndex { !$0.hasPrefix("|") } ?? lines.endIndex)
+    }
+
+    private func published() throws -> [String] {
+        let lines = try lines()
+        return Array(lines[try table(in: lines)])
+    }
+
+    private func rewrite(_ rows: [String]) throws {
+        var lines = try lines()
+        lines.replaceSubrange(try table(in: lines), with: rows)
+        try lines.joined(separator: "\n").write(to: document(), atomically: true, encoding: .utf8)
+    }
+}
