@@ -94,7 +94,7 @@ let package = Package(
         .target(
             name: "PosternPKCS11",
             dependencies: [
-                "CP11Kit", "PosternConcurrency", "PosternProtocol",
+                "CP11Kit", "PosternProtocol",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
             ],

@@ -13,15 +13,35 @@ final class CallThreads: Sendable {
         let body: @Sendable (CallTicket) -> Void
     }
 
+    /// How a thread is to come.
+    private enum Step { case ring, start }
+
     private struct State {
         var limit: Int
         var threads = 0
         var idle = 0
+        /// Whether a thread is on its way that has not taken a job yet. Each wakes the next if there is more to do: where
+        /// calls are quick, a few threads do all the work, and where they are slow, soon all of them are at it.
+        var isWaking = false
         /// Jobs that no thread has taken, by number, and the numbers of the next to take and to give.
         var waiting: [Int: Job] = [:]
         var first = 0
         var next = 0
         var running: [Int: CallTicket] = [:]
+
+        /// Has one more thread come, if there is a job for it and none is on its way.
+        mutating func wakeOne() -> Step? {
+            guard !waiting.isEmpty, !isWaking else { return nil }
+            if idle > 0 {
+                idle -= 1
+                isWaking = true
+                return .ring
+            }
+            guard threads < limit else { return nil }
+            threads += 1
+            isWaking = true
+            return .start
+        }
 
         /// The oldest job that is left.
         mutating func take() -> (number: Int, job: Job)? {
@@ -80,24 +100,13 @@ final class CallThreads: Sendable {
     /// Has a thread do a job, after those that wait already.
     /// - Returns: the job's number.
     func submit(_ ticket: CallTicket, _ body: @escaping @Sendable (CallTicket) -> Void) -> Int {
-        enum Step { case ring, start, leave }
-        let (number, step) = state.withLock { state -> (Int, Step) in
+        let (number, step) = state.withLock { state -> (Int, Step?) in
             let number = state.next
             state.next += 1
             state.waiting[number] = Job(ticket: ticket, body: body)
-            if state.idle > 0 {
-                state.idle -= 1
-                return (number, .ring)
-            }
-            guard state.threads < state.limit else { return (number, .leave) }
-            state.threads += 1
-            return (number, .start)
+            return (number, state.wakeOne())
         }
-        switch step {
-        case .ring: bell.signal()
-        case .start: Thread { [self] in work() }.start()
-        case .leave: break
-        }
+        perform(step)
         return number
     }
 
@@ -107,44 +116,59 @@ final class CallThreads: Sendable {
         _ = state.withLock { $0.waiting.removeValue(forKey: number) }
     }
 
+    private func perform(_ step: Step?) {
+        switch step {
+        case .ring: bell.signal()
+        case .start: Thread { [self] in work() }.start()
+        case nil: break
+        }
+    }
+
     private func work() {
+        enum Next { case run(Int, Job), wait, stop }
+        var isNew = true
         while true {
-            enum Step { case run(Int, Job), wait, stop(passOn: Bool) }
-            let step = state.withLock { state -> Step in
+            let (next, step) = state.withLock { state -> (Next, Step?) in
+                if isNew { state.isWaking = false }
+                isNew = false
                 guard state.threads <= state.limit else {
-                    // The bell that woke this thread may have been for a job.
-                    let passOn = state.idle > 0 && !state.waiting.isEmpty
                     state.threads -= 1
-                    state.idle -= passOn ? 1 : 0
-                    return .stop(passOn: passOn)
+                    // It may have been woken for a job.
+                    return (.stop, state.wakeOne())
                 }
                 guard let (number, job) = state.take() else {
                     state.idle += 1
-                    return .wait
+                    return (.wait, nil)
                 }
                 state.running[number] = job.ticket
-                return .run(number, job)
+                return (.run(number, job), state.wakeOne())
             }
-            switch step {
+            perform(step)
+            switch next {
             case .run(let number, let job):
                 job.body(job.ticket)
                 // Dropped outside of the lock.
                 _ = state.withLock { $0.running.removeValue(forKey: number) }
             case .wait:
-                guard bell.wait(timeout: DispatchTime(.after(Self.idleTime))) == .timedOut else { continue }
-                let isSurplus = state.withLock { state in
-                    // Whoever counted this thread out of the idle ones has rung for it.
-                    guard state.idle > 0 else { return false }
-                    state.idle -= 1
-                    state.threads -= 1
-                    return true
-                }
-                if isSurplus { return }
-                bell.wait()
-            case .stop(let passOn):
-                if passOn { bell.signal() }
-                return
+                guard rest() else { return }
+                isNew = true
+            case .stop: return
             }
         }
+    }
+
+    /// Waits to be woken.
+    /// - Returns: false if nobody has for a while, and the thread is not needed.
+    private func rest() -> Bool {
+        guard bell.wait(timeout: DispatchTime(.after(Self.idleTime))) == .timedOut else { return true }
+        let isSurplus = state.withLock { state in
+            // Whoever counted this thread out of the idle ones has rung for it.
+            guard state.idle > 0 else { return false }
+            state.idle -= 1
+            state.threads -= 1
+            return true
+        }
+        if !isSurplus { bell.wait() }
+        return !isSurplus
     }
 }

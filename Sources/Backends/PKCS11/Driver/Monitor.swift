@@ -40,17 +40,20 @@ final class Monitor<State: Sendable>: Sendable {
         until deadline: Deadline, _ attempt: (inout State) throws(E) -> R?
     ) throws(E) -> R? {
         while true {
-            let bell = DispatchSemaphore(value: 0)
+            var bell: DispatchSemaphore?
             let outcome = guarded.withLock { guarded -> Result<R?, E> in
                 do throws(E) {
-                    let value = try attempt(&guarded.state)
-                    if value == nil { guarded.waiting.append(bell) }
-                    return .success(value)
+                    if let value = try attempt(&guarded.state) { return .success(value) }
+                    let mine = DispatchSemaphore(value: 0)
+                    guarded.waiting.append(mine)
+                    bell = mine
+                    return .success(nil)
                 } catch {
                     return .failure(error)
                 }
             }
             if let value = try outcome.get() { return value }
+            guard let bell else { continue }
             if bell.wait(timeout: DispatchTime(deadline)) == .timedOut, deadline.hasPassed { return nil }
         }
     }

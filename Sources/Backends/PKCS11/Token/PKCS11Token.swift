@@ -1,7 +1,6 @@
 // A token in an HSM: opened when it is first needed, kept open, and opened again after whatever happened to it.
 
 import CP11Kit
-import PosternConcurrency
 public import PosternProtocol
 
 /// A token in an HSM. Share one among all keys on it: it bounds how many calls are made at a time.
@@ -32,6 +31,7 @@ public final class PKCS11Token: Sendable {
     let login: TokenLogin
     let threads: CallThreads
     let state = Monitor(State.closed)
+    private let watch = DeadlineWatch()
 
     /// Makes a token, without contact to it.
     /// - Parameters:
@@ -107,17 +107,17 @@ extension PKCS11Token {
     ) async throws(SecretError) -> R {
         try deadline.check(what)
         try threads.refuseIfStuck()
-        let result = SharedResult<R>()
+        let answer = CallAnswer<R>()
         let ticket = CallTicket(deadline: deadline)
         let job = threads.submit(ticket) { ticket in
-            result.complete(
+            answer.complete(
                 Result { () throws(SecretError) in
                     guard !deadline.hasPassed else { throw ticket.late("before \(what)") }
                     return try body(ticket)
                 })
         }
         do throws(SecretError) {
-            return try await result.value(deadline: deadline, what: what)
+            return try await answer.value(what, deadline: deadline, watch)
         } catch {
             threads.withdraw(job)
             guard error.code == .deadlineExceeded, let function = ticket.function else { throw error }
