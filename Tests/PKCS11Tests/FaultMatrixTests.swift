@@ -19,11 +19,11 @@ import Testing
     }
 
     private func observe(_ fault: Fault, on kind: TokenKind) async throws -> FaultRow {
-        let scene = try await FaultScene(kind, isUsed: fault.isUsed)
+        let scene = try await FaultScene(kind, isUsed: fault.isUsed) { $0.maximumStuckCalls = fault.maximumStuckCalls }
         try await fault.begin(scene)
         let logins = scene.faults.calls(fault_Login)
         let initializations = scene.faults.calls(fault_Initialize)
-        let first = try await scene.call()
+        let first = try await scene.call(deadline: .after(fault.patience))
         let later = try await scene.calls(5)
         try await fault.end?(scene)
         let after = try await scene.calls(5)

@@ -12,6 +12,10 @@ struct Fault: Sendable, CustomStringConvertible {
     let description: String
     /// Whether the token has been in use before.
     var isUsed = true
+    /// How many calls that do not return are put up with.
+    var maximumStuckCalls = 8
+    /// How long the call that meets the fault may take: long enough to get into the module on a busy machine.
+    var patience: Duration = .seconds(240)
     let begin: @Sendable (FaultScene) async throws -> Void
     /// Ends it; nil where it is over by itself.
     var end: (@Sendable (FaultScene) async throws -> Void)?
@@ -116,6 +120,22 @@ struct Fault: Sendable, CustomStringConvertible {
             begin: { $0.faults[fault_session_room] = $0.faults[fault_open_sessions] },
             end: { $0.faults[fault_session_room] = 0 }),
         Fault(
+            description: "a call does not return", patience: .seconds(4), begin: { $0.faults.hold(fault_Encrypt) },
+            end: { try await $0.release() }),
+        Fault(
+            description: "as many calls do not return as are put up with", maximumStuckCalls: 1, patience: .seconds(4),
+            begin: { $0.faults.hold(fault_Encrypt) }, end: { try await $0.release() }),
+        Fault(
+            description: "logging in does not return", isUsed: false, patience: .seconds(4),
+            begin: { $0.faults.hold(fault_Login) }, end: { try await $0.release() }),
+        Fault(
+            description: "a call does not return, and then the device is in error", patience: .seconds(4),
+            begin: { scene in
+                scene.faults.hold(fault_Encrypt)
+                _ = try await scene.call(deadline: .after(.seconds(4)))
+                scene.faults[fault_broken] = 1
+            }, end: { try await $0.release() }),
+        Fault(
             description: "the mechanism is switched off",
             begin: { $0.faults.fail(fault_EncryptInit, with: CKR_MECHANISM_INVALID, times: always) },
             end: { $0.faults.fail(fault_EncryptInit, with: CKR_OK, times: 0) }),
@@ -123,6 +143,12 @@ struct Fault: Sendable, CustomStringConvertible {
 }
 
 extension FaultScene {
+    /// Lets the calls that are held return.
+    func release() async throws {
+        faults.release()
+        try await eventually("the end of the stuck calls") { token.stuckCalls == 0 }
+    }
+
     /// Opens the token once more, by an owner of the module who knows nothing of the other one.
     func startOther() async throws {
         let other = try test.open()

@@ -16,9 +16,11 @@ extension PKCS11Token {
                 return try attempt(entry, ticket, body)
             } catch {
                 let error = try error.refusedCall()
-                guard error.errorClass != .caller, mended.insert(error.errorClass).inserted else {
-                    throw error.answer(token: "\(settings.token)", what: what)
-                }
+                // Nobody waits for this thread any more where the deadline has passed: the next call does the mending,
+                // and does not have to wait for this one to.
+                guard error.errorClass != .caller, !ticket.deadline.hasPassed,
+                    mended.insert(error.errorClass).inserted
+                else { throw error.answer(token: "\(settings.token)", what: what) }
                 if error.errorClass == .library {
                     try module.reinitialize(after: entry.generation, since: error, ticket)
                 }
