@@ -6,20 +6,29 @@ import Testing
 @testable import PosternPKCS11
 
 @Suite struct FaultMatrixTests {
-    @Test(arguments: TokenKind.allCases)
-    func `every fault has the published outcome, and is over without a restart`(kind: TokenKind) async throws {
+    @Test(arguments: [(TokenKind.softHSM, false), (.softHSM, true), (.nss, false)])
+    func `every fault has the published outcome, and is over without a restart`(
+        kind: TokenKind, managed: Bool
+    ) async throws {
         var rows: [FaultRow] = []
-        for fault in Fault.all { rows.append(try await observe(fault, on: kind)) }
+        let faults = Fault.all.filter { !(managed && $0.isManagedAway) }
+        for fault in faults { rows.append(try await observe(fault, on: kind, managed: managed)) }
         let observed = rows.map(\.text)
-        if ProcessInfo.processInfo.environment["POSTERN_TEST_WRITE_REFERENCE"] != nil, kind == .softHSM {
+        if ProcessInfo.processInfo.environment["POSTERN_TEST_WRITE_REFERENCE"] != nil, kind == .softHSM, !managed {
             try rewrite(observed)
         }
-        #expect(try published() == observed)
+        // Row by row, so that a difference is easy to see.
+        let left = Set(Fault.all.map(\.description)).subtracting(faults.map(\.description))
+        let published = try published().filter { row in !left.contains { row.hasPrefix("| \($0) |") } }
+        #expect(published.count == observed.count)
+        for (promised, seen) in zip(published, observed) { #expect(promised == seen) }
         for row in rows { #expect(row.after == "succeeds", "\(row.fault)") }
     }
 
-    private func observe(_ fault: Fault, on kind: TokenKind) async throws -> FaultRow {
-        let scene = try await FaultScene(kind, isUsed: fault.isUsed) { $0.maximumStuckCalls = fault.maximumStuckCalls }
+    private func observe(_ fault: Fault, on kind: TokenKind, managed: Bool) async throws -> FaultRow {
+        let scene = try await FaultScene(kind, managed: managed, isUsed: fault.isUsed) {
+            $0.maximumStuckCalls = fault.maximumStuckCalls
+        }
         try await fault.begin(scene)
         let logins = scene.faults.calls(fault_Login)
         let initializations = scene.faults.calls(fault_Initialize)

@@ -182,8 +182,21 @@ import Testing
         #expect(try p384.isValidSignature(.init(derRepresentation: signature), for: SHA384.hash(data: message)))
     }
 
+    @Test(arguments: TokenKind.allCases)
+    func `a key that is too short does not wrap`(kind: TokenKind) async throws {
+        let test = try TestToken(kind)
+        let token = try test.open()
+        try await makeTwin(label: "kek", id: [1], on: token, bytes: 16)
+        let wrapper = try PKCS11KeyWrapper(token: token, key: test.uri("object=kek"), id: "kek")
+        let error = try await #require(throws: SecretError.self) {
+            try await wrapper.wrap(SecretBytes("k"), associatedData: [], deadline: soon)
+        }
+        #expect(error.code == .keyUnavailable)
+        #expect(error.message.contains("has 128 bits"), "\(error)")
+    }
+
     /// Makes an AES key whatever labels there are.
-    private func makeTwin(label: String, id: [UInt8], on token: PKCS11Token) async throws {
+    private func makeTwin(label: String, id: [UInt8], on token: PKCS11Token, bytes: UInt = 32) async throws {
         try await token.perform("making a twin", deadline: soon) { (session, connection) throws(TokenFailure) in
             try tokenCall { () throws(PKCS11Error) in
                 let writing = try Session.open(
@@ -192,7 +205,7 @@ import Testing
                     .plain(UInt(CKM_AES_KEY_GEN)),
                     Template([
                         (UInt(CKA_TOKEN), .flag(true)), (UInt(CKA_LABEL), .bytes(Array(label.utf8))),
-                        (UInt(CKA_ID), .bytes(id)), (UInt(CKA_VALUE_LEN), .number(32)),
+                        (UInt(CKA_ID), .bytes(id)), (UInt(CKA_VALUE_LEN), .number(bytes)),
                         (UInt(CKA_PRIVATE), .flag(true)),
                         (UInt(CKA_ENCRYPT), .flag(true)), (UInt(CKA_DECRYPT), .flag(true)),
                     ]))

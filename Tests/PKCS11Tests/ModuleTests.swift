@@ -14,6 +14,28 @@ import Testing
         #expect(try await wrapper.unwrap(blob, associatedData: [], deadline: soon) == SecretBytes("k"))
     }
 
+    @Test(.enabled(if: FileManager.default.fileExists(atPath: "/usr/share/p11-kit/modules/softhsm2.module")))
+    func `a module is found by its name in p11-kit's configuration`() async {
+        // In a process of its own, since that is the system's copy of SoftHSM, and reads the environment.
+        await #expect(processExitsWith: .success) {
+            let folder = try TemporaryFolder()
+            let soft = try SoftHSM(in: folder, label: "named", pin: TestToken.pin)
+            setenv(SoftHSM.variable, soft.configuration, 1)
+            let pin = try folder.file("pin", TestToken.pin)
+            let modules = PKCS11Modules()
+            let uri = try PKCS11URI("pkcs11:token=named;object=kek?module-name=softhsm2&pin-source=file:\(pin)")
+            let token = try PKCS11Token(PKCS11TokenSettings(uri), modules: modules)
+            try await token.generateKey(.aes256, label: "kek", id: [1], deadline: soon)
+            let wrapper = try PKCS11KeyWrapper(token: token, key: uri, id: "kek")
+            try #require(await wrapper.health(deadline: soon) == BackendHealth(isReady: true, detail: "ok"))
+
+            let other = try PKCS11URI("pkcs11:token=named?module-name=nobody&pin-source=file:\(pin)")
+            let missing = try PKCS11Token(PKCS11TokenSettings(other), modules: modules)
+            let error = await #expect(throws: SecretError.self) { try await missing.describe(deadline: soon) }
+            try #require(error?.message.contains("no module named nobody") == true)
+        }
+    }
+
     @Test func `the module is told that it is called from several threads`() async throws {
         let test = try TestToken(.softHSM, faulty: true)
         _ = try await test.open().describe(deadline: soon)

@@ -12,6 +12,8 @@ struct Fault: Sendable, CustomStringConvertible {
     let description: String
     /// Whether the token has been in use before.
     var isUsed = true
+    /// Whether p11-kit keeps it away where it manages the module.
+    var isManagedAway = false
     /// How many calls that do not return are put up with.
     var maximumStuckCalls = 8
     /// How long the call that meets the fault may take: long enough to get into the module on a busy machine.
@@ -104,6 +106,7 @@ struct Fault: Sendable, CustomStringConvertible {
             }, end: { $0.faults[fault_login_twice] = 0 }),
         Fault(
             description: "another part of the process has started the module and logged in", isUsed: false,
+            isManagedAway: true,
             begin: { try await $0.startOther() }, end: { _ in }),
         Fault(
             description: "the PIN file is missing, when a login is needed",

@@ -15,10 +15,15 @@ struct FaultScene {
     let token: PKCS11Token
     let wrapper: PKCS11KeyWrapper
 
-    /// - Parameter isUsed: whether the token has been in use before the fault.
-    init(_ kind: TokenKind, isUsed: Bool = true, _ adjust: (inout PKCS11TokenSettings) -> Void = { _ in }) async throws
-    {
-        test = try TestToken(kind, faulty: true)
+    /// - Parameters:
+    ///   - managed: whether p11-kit stands between.
+    ///   - isUsed: whether the token has been in use before the fault.
+    ///   - adjust: changes the settings.
+    init(
+        _ kind: TokenKind, managed: Bool = false, isUsed: Bool = true,
+        _ adjust: (inout PKCS11TokenSettings) -> Void = { _ in }
+    ) async throws {
+        test = try TestToken(kind, faulty: true, managed: managed)
         faults = try #require(test.faults)
         // The key is made by another owner of the module, in an earlier life.
         let maker = try test.open()

@@ -29,10 +29,15 @@ final class CallTicket: Sendable {
     /// Calls a function of the module.
     /// - Throws: what it answers, unless that is `CKR_OK`.
     func call(_ function: CryptokiFunction, _ body: () -> CK_RV) throws(PKCS11Error) {
-        current.withLock { $0 = function }
-        let value = ReturnValue(rawValue: body())
-        current.withLock { $0 = nil }
+        let value = ReturnValue(rawValue: watch(function, body))
         guard value == .ok else { throw PKCS11Error(function, value) }
+    }
+
+    /// Notes what the thread is in while it is.
+    func watch<R>(_ function: CryptokiFunction, _ body: () -> R) -> R {
+        current.withLock { $0 = function }
+        defer { current.withLock { $0 = nil } }
+        return body()
     }
 
     /// The error of a caller whose deadline passed before something was done.

@@ -30,18 +30,11 @@ struct ModuleLoader: Sendable {
     }
 
     private func open(_ path: String, _ ticket: CallTicket) -> CK_FUNCTION_LIST_PTR? {
-        let flags = location.isManaged ? 0 : Int32(P11_KIT_MODULE_UNMANAGED)
-        var list: CK_FUNCTION_LIST_PTR?
-        try? ticket.call(.load) {
-            unsafe list = p11_kit_module_load(path, flags)
-            return CKR_OK
-        }
-        return unsafe list
+        unsafe ticket.watch(.load) { unsafe p11_kit_module_load(path, flags) }
     }
 
     private func find(_ name: String, _ ticket: CallTicket) throws(SecretError) -> CK_FUNCTION_LIST_PTR? {
-        let flags = location.isManaged ? 0 : Int32(P11_KIT_MODULE_UNMANAGED)
-        guard let modules = unsafe p11_kit_modules_load(nil, flags) else {
+        guard let modules = unsafe ticket.watch(.load, { unsafe p11_kit_modules_load(nil, flags) }) else {
             throw SecretError(.keyUnavailable, "p11-kit's configuration of modules cannot be read.")
         }
         // The list stays, since releasing it would unload the one that was asked for.
@@ -51,6 +44,8 @@ struct ModuleLoader: Sendable {
         }
         return unsafe list
     }
+
+    private var flags: Int32 { location.isManaged ? 0 : Int32(P11_KIT_MODULE_UNMANAGED) }
 
     /// Starts the module, declared to be called from several threads.
     /// - Returns: whether it was this call that did, so that this process's owner may stop it again.

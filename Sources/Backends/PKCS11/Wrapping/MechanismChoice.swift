@@ -59,6 +59,7 @@ extension TokenKey {
     /// Tries it, for whether this key on this token can be used in this way.
     func verdict() throws(TokenFailure) -> MechanismChoice.Verdict {
         guard try connection.offers(mechanism, session.ticket) else { return .unsupported("not offered") }
+        try checkStrength()
         do throws(TokenFailure) {
             try prove()
             return .works
@@ -66,6 +67,34 @@ extension TokenKey {
             guard case .call(let refused) = error, refused.isUnsupported else { throw error }
             session.spoil()
             return .unsupported("\(refused)")
+        }
+    }
+
+    /// Refuses a key that is too short for what is wrapped under it.
+    private func checkStrength() throws(TokenFailure) {
+        let key = try connection.key(query, session)
+        let bits: Int
+        let needed: Int
+        do throws(PKCS11Error) {
+            switch mechanism.keyClass {
+            case .secret:
+                bits = try Int(clamping: session.number(UInt(CKA_VALUE_LEN), of: key)) * 8
+                needed = 256
+            case .private, .public:
+                bits = try session.attribute(UInt(CKA_MODULUS), of: key).drop { $0 == 0 }.count * 8
+                needed = 2_048
+            }
+        } catch {
+            // Another kind of key, or a token that does not tell: whether it works is seen next.
+            guard error.errorClass == .caller else { throw .call(error) }
+            return
+        }
+        guard bits >= needed else {
+            throw .answer(
+                SecretError(
+                    .keyUnavailable,
+                    "\(query) on the token \(connection.info.name) has \(bits) bits; a key that wraps needs \(needed).")
+            )
         }
     }
 }

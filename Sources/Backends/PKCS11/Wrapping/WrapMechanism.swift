@@ -14,7 +14,7 @@ public enum PKCS11WrapMechanism: UInt8, Sendable, CaseIterable {
     /// The same with SHA-1 in OAEP, where the token knows no other.
     case rsaOAEPSHA1 = 4
 
-    /// The name for key registers. In each of them the key itself has at least 256 bits or 3072.
+    /// The name for key registers. The key itself has 256 bits (AES), or 2048 and more (RSA); others are refused.
     public var algorithm: String {
         switch self {
         case .aesGCM: "AES-256-GCM"
