@@ -118,16 +118,19 @@ import Testing
 
     @Test func `who waits for a session gives up by deadline and by cancellation`() async throws {
         let scene = try await FaultScene(.softHSM) { $0.maximumSessions = 2 }
+        let made = scene.faults.calls(fault_EncryptInit)
         scene.faults.hold(fault_Encrypt, times: 2)
         let busy = (0..<2).map { _ in Task { try await scene.call() } }
         try await eventually("the calls") { scene.faults[fault_held] == 2 }
         #expect(try await scene.call(deadline: .after(.milliseconds(200))) == "`deadline_exceeded`")
         let waiting = Task { try await scene.call() }
+        try await eventually("the waiting call") { scene.token.waitingCalls == 1 }
         waiting.cancel()
         #expect(try await waiting.value == "`cancelled`")
         scene.faults.release()
         for task in busy { #expect(try await task.value == "succeeds") }
         #expect(try await scene.calls(5) == "succeeds")
+        #expect(scene.faults.calls(fault_EncryptInit) == made + 7, "nothing was done for those who had given up")
         #expect(scene.faults[fault_most_sessions] <= 3)
     }
 }

@@ -15,7 +15,6 @@ import Testing
     ) async throws {
         let scene = try await FaultScene(.softHSM, isUsed: false) { $0.maximumSessions = configured }
         scene.faults[fault_told_sessions] = told
-        if told > 0 { scene.faults[fault_session_room] = told }
         scene.faults[fault_most_sessions] = 0
         try await storm(scene)
         #expect(scene.faults[fault_most_sessions] <= allowed)

@@ -84,6 +84,9 @@ final class CallThreads: Sendable {
         }
     }
 
+    /// How many jobs no thread has taken yet.
+    var waiting: Int { state.withLock { $0.waiting.count } }
+
     /// Refuses work while as many threads as may be are lost.
     /// - Throws: `key_unavailable`.
     func refuseIfStuck() throws(SecretError) {

@@ -51,6 +51,9 @@ public final class PKCS11Token: Sendable {
     /// How many calls have not returned although nobody waits for them any more.
     public var stuckCalls: Int { threads.stuck.count }
 
+    /// How many calls wait for a session.
+    public var waitingCalls: Int { threads.waiting }
+
     /// Lets a PIN be tried again that the token has refused, since an operator says that the token was mended, and looks
     /// at the token anew before the next call.
     public func reload() {
