@@ -23,6 +23,19 @@ import Testing
         scene.expectOrder("a storm")
     }
 
+    @Test func `limits below one are refused`() throws {
+        let test = try TestToken(.softHSM)
+        for (sessions, stuck) in [(0, 8), (-1, 8), (30, 0)] {
+            let error = #expect(throws: SecretError.self) {
+                try test.open {
+                    $0.maximumSessions = sessions
+                    $0.maximumStuckCalls = stuck
+                }
+            }
+            #expect(error?.code == .invalidArgument)
+        }
+    }
+
     @Test(arguments: TokenKind.allCases)
     func `sessions are kept for the next call`(kind: TokenKind) async throws {
         let scene = try await FaultScene(kind)

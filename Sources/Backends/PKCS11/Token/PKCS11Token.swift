@@ -37,8 +37,13 @@ public final class PKCS11Token: Sendable {
     /// - Parameters:
     ///   - settings: which token, and how it may be used.
     ///   - modules: the modules of the process.
-    /// - Throws: `invalid_argument` if the module is in use with other init arguments.
+    /// - Throws: `invalid_argument` if the module is in use with other init arguments, or a limit is below 1.
     public init(_ settings: PKCS11TokenSettings, modules: PKCS11Modules) throws(SecretError) {
+        guard settings.maximumSessions >= 1, settings.maximumStuckCalls >= 1 else {
+            throw SecretError(
+                .invalidArgument,
+                "The token \(settings.token) needs at least one session, and one call at least that may be stuck.")
+        }
         self.settings = settings
         self.module = try modules.module(at: settings.module)
         self.login = TokenLogin(source: settings.pin, refusals: module.refusals)
@@ -75,15 +80,18 @@ public final class PKCS11Token: Sendable {
 
     /// Closes all sessions; the module is stopped with its last token. The token must not be used after this.
     /// - Parameter deadline: when the caller stops waiting.
-    /// - Throws: `deadline_exceeded`, `cancelled`.
+    /// - Throws: `key_unavailable` if the module is stuck; `deadline_exceeded`, `cancelled`.
     public func close(deadline: Deadline) async throws(SecretError) {
         try await onThread("closing the token \(settings.token)", deadline) { [self] (ticket) throws(SecretError) in
             let connection = state.change { state in
                 defer { state = .closed }
                 return state.connection
             }
-            connection?.retire(ticket, closing: true)
-            module.release(ticket)
+            defer { module.release(ticket) }
+            guard let connection else { return }
+            let entry = try module.enter(ticket)
+            connection.retire(ticket, closing: entry.generation == connection.entry.generation)
+            module.leave(ticket)
         }
     }
 }
