@@ -41,6 +41,17 @@ import Testing
         #expect(try await wrapper.unwrap(blob, associatedData: binding, deadline: soon) == key)
     }
 
+    @Test func `the public half of an RSA key is read from its public key where the private one does not have it`()
+        async throws
+    {
+        let test = try TestToken(.softHSM, faulty: true)
+        let wrapper = try await test.wrapper(.rsa3072ForWrapping)
+        _ = try await wrapper.wrap(key, associatedData: binding, deadline: soon)
+        try #require(test.faults).fail(fault_GetAttributeValue, with: CKR_ATTRIBUTE_TYPE_INVALID)
+        let blob = try await wrapper.wrap(key, associatedData: binding, deadline: soon)
+        #expect(try await wrapper.unwrap(blob, associatedData: binding, deadline: soon) == key)
+    }
+
     @Test(arguments: TokenKind.allCases)
     func `a pinned mechanism is used, or refused if it does not work`(kind: TokenKind) async throws {
         let test = try TestToken(kind)

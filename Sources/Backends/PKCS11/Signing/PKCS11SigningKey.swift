@@ -61,13 +61,10 @@ public final class PKCS11SigningKey: Sendable {
                 try session.number(UInt(CKA_KEY_TYPE), of: handle)
             }
             if type == CKK_RSA {
-                let (modulus, exponent) = try tokenCall { () throws(PKCS11Error) in
-                    (
-                        try session.attribute(UInt(CKA_MODULUS), of: handle),
-                        try session.attribute(UInt(CKA_PUBLIC_EXPONENT), of: handle)
-                    )
+                let half = try RSAPublicHalf(of: query, connection, session)
+                return try usable {
+                    try Array(_RSA.Signing.PublicKey(n: half.modulus, e: half.exponent).derRepresentation)
                 }
-                return try usable { try Array(_RSA.Signing.PublicKey(n: modulus, e: exponent).derRepresentation) }
             }
             let curve = try curve(of: handle, session)
             var half = query

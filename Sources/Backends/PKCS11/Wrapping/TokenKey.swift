@@ -131,23 +131,17 @@ extension TokenKey {
     }
 
     private func wrapRSA(_ oneTime: OneTimeKey) throws(TokenFailure) -> [UInt8] {
-        let key = try connection.key(query, session)
-        // A private key has the public half among its attributes.
-        let (modulus, exponent) = try tokenCall { () throws(PKCS11Error) in
-            (
-                try session.attribute(UInt(CKA_MODULUS), of: key),
-                try session.attribute(UInt(CKA_PUBLIC_EXPONENT), of: key)
-            )
-        }
+        let half = try RSAPublicHalf(of: query, connection, session)
         do {
-            let publicKey = try _RSA.Encryption.PublicKey(n: modulus, e: exponent)
+            let publicKey = try _RSA.Encryption.PublicKey(n: half.modulus, e: half.exponent)
             return try unsafe oneTime.bytes.withUnsafeBytes { bytes in
                 try unsafe Array(publicKey.encrypt(bytes, padding: padding.software))
             }
         } catch {
             throw .answer(
                 SecretError(
-                    .keyUnavailable, "\(query) on the token has no usable public half: \(modulus.count * 8) bits."))
+                    .keyUnavailable, "\(query) on the token has no usable public half: \(half.modulus.count * 8) bits.")
+            )
         }
     }
 
