@@ -10,7 +10,11 @@ struct SoftHSM {
     static let variable = "SOFTHSM2_CONF"
 
     /// Sets the variable once, early, so that setting it again changes nothing but its value.
-    private static let prepared: Void = { setenv(variable, "/nonexistent", 1) }()
+    private static let prepared: Void = {
+        setenv(variable, "/nonexistent", 1)
+        // The lock under which copies of the faulty module set it.
+        atexit { unlink("/tmp/postern-environment-\(getpid())") }
+    }()
 
     init(in folder: TemporaryFolder, label: String, pin: String) throws {
         Self.prepared
