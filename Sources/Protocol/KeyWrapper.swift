@@ -29,6 +29,16 @@ public protocol KeyWrapper: Sendable {
 
     /// Says whether the key can be used now, by using it.
     func health(deadline: Deadline) async -> BackendHealth
+
+    /// Says whether a blob was made under something older than what ``wrap(_:associatedData:deadline:)`` uses now, as
+    /// where a key has versions of its own. Without an implementation every blob counts as older.
+    /// - Throws: `key_unavailable`, `deadline_exceeded`, `cancelled`, `internal`.
+    func needsRewrap(_ blob: [UInt8], deadline: Deadline) async throws(SecretError) -> Bool
+}
+
+extension KeyWrapper {
+    /// Whoever cannot tell wraps anew.
+    public func needsRewrap(_ blob: [UInt8], deadline: Deadline) async throws(SecretError) -> Bool { true }
 }
 
 /// Which key-encryption key a wrapper uses.

@@ -83,7 +83,7 @@ import Testing
         #expect(id.count == 32)
         let wraps = try #require(keys[0]["wraps"] as? [[String: String]])
         #expect(wraps.count == 1)
-        #expect(Set(wraps[0].keys) == ["kek", "algorithm", "origin", "blob"])
+        #expect(Set(wraps[0].keys) == ["kek", "algorithm", "origin", "blob", "wrapped_at"])
         #expect(wraps[0]["kek"] == "hsm:1")
         let blob = try #require(wraps[0]["blob"].flatMap { Data(base64Encoded: $0) })
         let binding =

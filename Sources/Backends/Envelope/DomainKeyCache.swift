@@ -88,6 +88,33 @@ final class DomainKeyCache: Sendable {
         _ = dropped
     }
 
+    /// Forgets which key new envelopes of a domain use: there is a newer one. A load under way is not kept either.
+    func forgetCurrent(_ domain: String) {
+        forget { $0 == .current(domain: domain) }
+    }
+
+    /// Forgets which key new envelopes of a domain use if it is another than this.
+    func forgetCurrent(_ domain: String, unless name: DomainKeyName) {
+        let held = state.withLock { $0.entries[.current(domain: domain)]?.key.name }
+        if held != name { forgetCurrent(domain) }
+    }
+
+    /// Forgets every key of a domain.
+    func forgetAll(_ domain: String) {
+        forget { $0.domain == domain }
+    }
+
+    private func forget(_ concerns: (Slot) -> Bool) {
+        let dropped = state.withLock { state in
+            for slot in state.loads.keys where concerns(slot) { state.loads[slot] = nil }
+            let dropped = state.entries.filter { concerns($0.key) }
+            for slot in dropped.keys { state.entries[slot] = nil }
+            return dropped
+        }
+        // Their memory is wiped here, outside the lock.
+        _ = dropped
+    }
+
     private func step(for slot: Slot) -> Step {
         let now = clock.now()
         return state.withLock { state in
@@ -112,14 +139,18 @@ final class DomainKeyCache: Sendable {
     ) {
         Task {
             let loaded = await load()
-            finish(slot, loaded)
+            finish(slot, loaded, result)
             result.complete(loaded)
         }
     }
 
-    private func finish(_ slot: Slot, _ loaded: Result<DomainKey, SecretError>) {
+    private func finish(
+        _ slot: Slot, _ loaded: Result<DomainKey, SecretError>, _ result: SharedResult<DomainKey>
+    ) {
         let now = clock.now()
         state.withLock { state in
+            // Somebody had the slot forgotten meanwhile: what was loaded may be from before.
+            guard state.loads[slot] === result else { return }
             state.loads[slot] = nil
             switch loaded {
             case .success(let key):

@@ -23,6 +23,10 @@ extension EnvelopeBackend {
         for (index, wrapper) in wrappers.enumerated() {
             parts.append("key \(wrapper.descriptor.id): \(keys[index]?.detail ?? "no answer")")
         }
+        for result in verification.report?.keks ?? [] where !result.ok {
+            // Another key still opens everything, so this is for people to see and no reason to stop.
+            parts.append("key \(result.kek) failed its last check: \(result.problem ?? "no reason given")")
+        }
         var canUseKeys = keys.values.contains(where: \.isReady)
         if !canUseKeys {
             let held = cache.usableCount

@@ -18,9 +18,15 @@ public final class EnvelopeBackend: SecretBackend {
     let store: any SecretBackend
     let wrappers: [any KeyWrapper]
     let cache: DomainKeyCache
-    private let keyring: Keyring
-    private let options: EnvelopeOptions
-    private let random: RandomSource
+    let keyring: Keyring
+    let options: EnvelopeOptions
+    /// What the last check of the key-encryption keys found.
+    let verification = VerificationState()
+    let clock: any WallClock
+    let random: RandomSource
+    var jobStore: JobStore { JobStore(store: store) }
+    /// Tells whoever works on jobs that there is one.
+    let jobSignal = JobSignal()
 
     /// Makes an envelope in front of a store.
     /// - Parameters:
@@ -46,6 +52,7 @@ public final class EnvelopeBackend: SecretBackend {
         self.cache = DomainKeyCache(options: options, clock: clock)
         self.keyring = Keyring(store: store, wrappers: keyWrappers, clock: clock, random: random)
         self.options = options
+        self.clock = clock
         self.random = random
     }
 

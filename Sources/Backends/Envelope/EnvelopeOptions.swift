@@ -14,6 +14,16 @@ public struct EnvelopeOptions: Sendable, Equatable {
     /// The most entries for unwrapped keys in memory (a domain that is read and written takes two); the one
     /// renewed longest ago goes first.
     public var maximumCachedKeys: Int
+    /// How old a domain key may become before it is due to be rotated; nil for as old as it likes.
+    public var rotateAfter: Duration?
+    /// How many secrets a second a job goes over at most, where its order does not say; 0 for as many as can be.
+    public var jobRate = 100
+    /// How long a gateway that works on a job may be silent before another takes over.
+    public var jobLease: Duration = .seconds(30)
+    /// How long a job waits after a failure that may pass.
+    public var jobRetry: Duration = .seconds(5)
+    /// How long a request to destroy a domain key waits for its approval.
+    public var approvalTime: Duration = .seconds(86_400)
 
     /// Makes settings.
     public init(

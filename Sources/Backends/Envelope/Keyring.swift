@@ -58,15 +58,24 @@ struct Keyring: Sendable {
         }
     }
 
-    private func path(_ domain: String) throws(SecretError) -> SecretPath {
+    func path(_ domain: String) throws(SecretError) -> SecretPath {
         try KeyringRecord.path(of: domain) { name in SHA256.hash(data: Array(name.utf8)).hexadecimal }
     }
 
     private func record(_ domain: String, deadline: Deadline) async throws(SecretError) -> KeyringRecord? {
+        guard let record = try await stored(domain, deadline: deadline)?.record else { return nil }
+        if let destruction = record.destruction, destruction.approvedAt != nil { throw record.destroyed }
+        return record
+    }
+
+    /// A domain's record with its version in the store, destroyed or not; nil where there is none.
+    func stored(
+        _ domain: String, deadline: Deadline
+    ) async throws(SecretError) -> (record: KeyringRecord, version: Int)? {
         let path = try path(domain)
         do {
-            return try KeyringRecord.parse(
-                try await store.read(path, version: nil, deadline: deadline).payload, domain: domain)
+            let stored = try await store.read(path, version: nil, deadline: deadline)
+            return (try KeyringRecord.parse(stored.payload, domain: domain), stored.info.number)
         } catch {
             switch error.code {
             case .notFound:
@@ -102,6 +111,21 @@ struct Keyring: Sendable {
     }
 
     private func create(_ domain: String, deadline: Deadline) async throws(SecretError) -> DomainKey {
+        let (key, name) = try makeKey(version: 1)
+        let now = clock.now().description
+        let record = KeyringRecord(
+            format: KeyringRecord.formatName, domain: domain, current: name.version,
+            keys: [
+                KeyringRecord.Key(
+                    version: name.version, id: name.id.description, createdAt: now,
+                    wraps: try await wrap(key, name, domain: domain, deadline: deadline))
+            ])
+        _ = try await store.write(try path(domain), record.payload(), expecting: 0, deadline: deadline)
+        return domainKey(key, name)
+    }
+
+    /// A new domain key, not yet stored.
+    func makeKey(version: UInt32) throws(SecretError) -> (key: SecretBytes, name: DomainKeyName) {
         let key = try random.secret(DomainKey.byteCount)
         let idBytes = try random.bytes(DomainKeyID.byteCount)
         let id = idBytes.withUnsafeBytes { bytes in
@@ -109,16 +133,7 @@ struct Keyring: Sendable {
             return DomainKeyID(&reader)
         }
         guard let id else { throw SecretError(.internalError, "A key id could not be made.") }
-        let name = DomainKeyName(id: id, version: 1)
-        let record = KeyringRecord(
-            format: KeyringRecord.formatName, domain: domain, current: name.version,
-            keys: [
-                KeyringRecord.Key(
-                    version: name.version, id: id.description, createdAt: clock.now().description,
-                    wraps: try await wrap(key, name, domain: domain, deadline: deadline))
-            ])
-        _ = try await store.write(try path(domain), record.payload(), expecting: 0, deadline: deadline)
-        return domainKey(key, name)
+        return (key, DomainKeyName(id: id, version: version))
     }
 
     private func domainKey(_ bytes: SecretBytes, _ name: DomainKeyName) -> DomainKey {
@@ -130,32 +145,46 @@ struct Keyring: Sendable {
 extension Keyring {
     /// Wraps a key under each wrapper: a domain that only some of them could open would be no better off
     /// than with one.
-    private func wrap(
+    func wrap(
         _ key: SecretBytes, _ name: DomainKeyName, domain: String, deadline: Deadline
     ) async throws(SecretError) -> [KeyringRecord.Wrap] {
-        let binding = KeyringRecord.associatedData(domain: domain, key: name)
         var wraps: [KeyringRecord.Wrap] = []
         for wrapper in wrappers {
-            let about = wrapper.descriptor
-            do {
-                let blob = try await wrapper.wrap(key, associatedData: binding, deadline: deadline)
-                wraps.append(
-                    KeyringRecord.Wrap(
-                        kek: about.id, algorithm: about.algorithm, origin: about.origin, blob: .init(blob)))
-            } catch {
-                throw SecretError(
-                    .keyUnavailable,
-                    "A new key for domain \(domain) could not be wrapped under \(about.id): \(error.message)",
-                    retryAfterSeconds: error.retryAfterSeconds)
-            }
+            wraps.append(try await wrap(key, name, under: wrapper, domain: domain, deadline: deadline))
         }
         return wraps
+    }
+
+    /// Wraps a key under one wrapper.
+    func wrap(
+        _ key: SecretBytes, _ name: DomainKeyName, under wrapper: any KeyWrapper, domain: String, deadline: Deadline
+    ) async throws(SecretError) -> KeyringRecord.Wrap {
+        let about = wrapper.descriptor
+        do {
+            let blob = try await wrapper.wrap(
+                key, associatedData: KeyringRecord.associatedData(domain: domain, key: name), deadline: deadline)
+            return KeyringRecord.Wrap(
+                kek: about.id, algorithm: about.algorithm, origin: about.origin, blob: .init(blob),
+                wrappedAt: clock.now().description)
+        } catch {
+            throw SecretError(
+                .keyUnavailable,
+                "A new key or wrap for domain \(domain) could not be made under \(about.id): \(error.message)",
+                retryAfterSeconds: error.retryAfterSeconds)
+        }
     }
 
     /// Unwraps a key with whichever configured wrapper opens it first.
     private func unwrap(
         _ key: KeyringRecord.Key, _ name: DomainKeyName, domain: String, deadline: Deadline
     ) async throws(SecretError) -> DomainKey {
+        domainKey(try await open(key, name, domain: domain, deadline: deadline), name)
+    }
+
+    /// The bytes of a key, unwrapped with whichever configured wrapper opens it first.
+    func open(
+        _ key: KeyringRecord.Key, _ name: DomainKeyName, domain: String, deadline: Deadline
+    ) async throws(SecretError) -> SecretBytes {
         let binding = KeyringRecord.associatedData(domain: domain, key: name)
         var failures: [SecretError] = []
         for wrapper in wrappers {
@@ -166,7 +195,7 @@ extension Keyring {
                     guard bytes.count == DomainKey.byteCount else {
                         throw SecretError(.integrityFailure, "\(wrap.kek) unwrapped \(bytes.count) bytes, not 32.")
                     }
-                    return domainKey(bytes, name)
+                    return bytes
                 } catch {
                     failures.append(error)
                 }

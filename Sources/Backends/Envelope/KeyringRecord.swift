@@ -15,11 +15,17 @@ struct KeyringRecord: Codable, Equatable {
         let version: UInt32
         let id: String
         let createdAt: String
-        let wraps: [Wrap]
+        var supersededAt: String?
+        var retiredAt: String?
+        var destroyedAt: String?
+        var wraps: [Wrap]
 
         enum CodingKeys: String, CodingKey {
             case version, id, wraps
             case createdAt = "created_at"
+            case supersededAt = "superseded_at"
+            case retiredAt = "retired_at"
+            case destroyedAt = "destroyed_at"
         }
 
         /// The key's name, unless the id is not one.
@@ -33,13 +39,37 @@ struct KeyringRecord: Codable, Equatable {
         let origin: String
         /// In base64.
         let blob: Data
+        var wrappedAt: String?
+
+        enum CodingKeys: String, CodingKey {
+            case kek, algorithm, origin, blob
+            case wrappedAt = "wrapped_at"
+        }
+    }
+
+    /// A request to destroy the domain's keys; once approved, they are.
+    struct Destruction: Codable, Equatable {
+        let requestedAt: String
+        let requestedBy: String
+        let expiresAt: String
+        var approvedAt: String?
+        var approvedBy: String?
+
+        enum CodingKeys: String, CodingKey {
+            case requestedAt = "requested_at"
+            case requestedBy = "requested_by"
+            case expiresAt = "expires_at"
+            case approvedAt = "approved_at"
+            case approvedBy = "approved_by"
+        }
     }
 
     let format: String
     let domain: String
     /// The version that new envelopes use.
-    let current: UInt32
-    let keys: [Key]
+    var current: UInt32
+    var keys: [Key]
+    var destruction: Destruction?
 
     /// The key that new envelopes use; `parse` has made sure that there is one.
     var currentKey: Key? { keys.first { $0.version == current } }
@@ -78,12 +108,14 @@ struct KeyringRecord: Codable, Equatable {
     }
 
     /// Reads a stored record.
+    /// - Parameter domain: whose it must be; nil to take the record's word for it.
     /// - Throws: `integrity_failure` if it is not a whole record of this domain.
-    static func parse(_ payload: Payload, domain: String) throws(SecretError) -> KeyringRecord {
+    static func parse(_ payload: Payload, domain: String?) throws(SecretError) -> KeyringRecord {
         func damaged(_ why: String) -> SecretError {
             SecretError(
                 .integrityFailure,
-                "The key record of domain \(domain) is damaged: \(why). Restore it from a backup of the store.")
+                "The key record of domain \(domain ?? "with a long name") is damaged: \(why). Restore it from a "
+                    + "backup of the store.")
         }
         guard let value = payload[Payload.valueField] else { throw damaged("it has no field \"value\"") }
         let record: KeyringRecord
@@ -94,7 +126,7 @@ struct KeyringRecord: Codable, Equatable {
             throw damaged("it is not the JSON it should be")
         }
         guard record.format == formatName else { throw damaged("it is not of format \(formatName)") }
-        guard record.domain == domain else { throw damaged("it belongs to another domain") }
+        guard domain == nil || record.domain == domain else { throw damaged("it belongs to another domain") }
         guard record.keys.allSatisfy({ $0.name != nil && $0.version > 0 }) else {
             throw damaged("a key's id or version is not one")
         }
