@@ -220,6 +220,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOFoundationCompat", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -322,7 +323,8 @@ let package = Package(
         .testTarget(
             name: "HTTPTests",
             dependencies: [
-                "BackendConformance", "PosternAudit", "PosternCoding", "PosternCore", "PosternHTTP", "PosternPolicy",
+                "BackendConformance", "Envelope", "LocalKey", "PosternAudit", "PosternCoding", "PosternCore",
+                "PosternHTTP", "PosternPolicy",
                 "PosternProtocol",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),

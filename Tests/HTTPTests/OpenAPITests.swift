@@ -1,3 +1,4 @@
+import Envelope
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -114,6 +115,8 @@ import Yams
         let stack = try Stack()
         let document = try Self.document()
         let written = try await stack.put("app/a")
+        _ = try await stack.keys.write(
+            SecretPath("k/x"), Payload(value: SecretBytes("v")), expecting: nil, deadline: .after(.seconds(300)))
         let answers = [
             ("WrittenVersion", written),
             ("SecretDescription", try await stack.send(.get, "/admin/api/secrets/app/a")),
@@ -126,6 +129,11 @@ import Yams
                 try await stack.send(
                     .post, "/admin/api/policy:explain", #"{"principal":"root","action":"read_audit"}"#)
             ),
+            ("KeyRegister", try await stack.send(.get, "/admin/api/keys")),
+            ("KeyVerification", try await stack.send(.post, "/admin/api/keys:verify")),
+            ("KeyDomainAnswer", try await stack.send(.post, "/admin/api/keys:rotate", #"{"domain":"k"}"#)),
+            ("KeyJobAnswer", try await stack.send(.post, "/admin/api/keys:rewrap", "{}")),
+            ("KeyJobs", try await stack.send(.get, "/admin/api/keys/jobs")),
             ("AuditTail", try await stack.send(.get, "/admin/api/audit/tail")),
             ("Readiness", try await stack.send(.get, "/readyz")), ("Live", try await stack.send(.get, "/healthz")),
         ]

@@ -1,10 +1,12 @@
 // A whole gateway in memory and a temporary directory, with the admin API in front, for tests to call.
 
 import BackendConformance
+import Envelope
 import Foundation
 import HTTPTypes
 import Hummingbird
 import HummingbirdTesting
+import LocalKey
 import Logging
 import NIOCore
 import NIOSSL
@@ -93,6 +95,8 @@ final class Stack: Sendable {
     let directory: String
     let clock = ManualClock()
     let backend: InMemoryBackend
+    /// What manages keys. Its store is its own: secrets of these tests are not encrypted.
+    let keys: EnvelopeBackend
     let audit: AuditLog
     let gateway: Gateway
     let readiness: Readiness
@@ -113,9 +117,12 @@ final class Stack: Sendable {
         backend = InMemoryBackend(clock: clock)
         audit = try AuditLog.open(
             directory: directory + "/audit", options: AuditLog.Options(segmentBytes: 256 << 10))
+        keys = try EnvelopeBackend(
+            store: InMemoryBackend(clock: clock),
+            keyWrappers: [try LocalFileKeyWrapper(path: directory + "/kek", createIfMissing: true)], clock: clock)
         gateway = Gateway(
             backend: backend, policies: try PolicyStore(file: policyFile), audit: audit, clock: clock,
-            metrics: GatewayMetrics())
+            metrics: GatewayMetrics(), keys: keys)
         readiness = Readiness(backend: backend, audit: audit)
         var configuration = AdminConfiguration(
             port: 0,

@@ -73,7 +73,7 @@ import Testing
 
             """
         #expect(matrix.text.hasPrefix(head), "\(matrix.text)")
-        #expect(matrix.rows.count == 5 + 4 + 11 + 1)
+        #expect(matrix.rows.count == 5 + 4 + 12 + 1)
         #expect(
             try json(matrix).hasPrefix(
                 #"{"rows":[{"action":"read","conditions":[],"effect":"allow","glob":"a","principal":"p0","rules":["z","a"]}"#

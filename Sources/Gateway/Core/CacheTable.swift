@@ -84,6 +84,14 @@ final class CacheTable: Sendable {
         }
     }
 
+    /// Drops all secrets of a domain, and detaches questions under way.
+    func forget(domain: String) {
+        state.withLock { state in
+            for path in state.entries.keys where path.domain == domain { state.drop(path) }
+            for path in state.flights.keys where path.domain == domain { state.flights[path] = nil }
+        }
+    }
+
     /// An asker's question under way for a secret, or a new one that the caller must ask.
     func joinFlight(
         for path: SecretPath, by asker: CredentialDigest?

@@ -93,7 +93,7 @@ extension Gateway {
     ///   - act: does it, and says what else there is to say of it; never secrets.
     /// - Throws: what `act` throws; `audit_unavailable`, and then nothing is done.
     public func performSystem(
-        _ operation: Operation, requestID: String, _ act: () throws(SecretError) -> [String: String]
+        _ operation: Operation, requestID: String, _ act: () async throws(SecretError) -> [String: String]
     ) async throws(AuditedError) {
         var record = systemRecord(operation, requestID: requestID)
         record.phase = .attempt
@@ -101,7 +101,7 @@ extension Gateway {
         _ = try await append(record, operation)
         record.phase = .outcome
         do throws(SecretError) {
-            record.detail = try act()
+            record.detail = try await act()
         } catch {
             record.time = clock.now()
             try await refuse(record, operation, error)

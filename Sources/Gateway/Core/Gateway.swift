@@ -16,6 +16,9 @@ public final class Gateway: Sendable {
     let policies: PolicyStore
     let audit: AuditLog
     let clock: any WallClock
+    let keys: (any KeyManagement)?
+    /// Forgets what is remembered of a domain whose key was destroyed.
+    let forgetDomain: @Sendable (String) -> Void
     /// Counts of what the gateway has done.
     public let metrics: GatewayMetrics
     let storeCredentials: StoreCredentials
@@ -28,11 +31,16 @@ public final class Gateway: Sendable {
     ///   - audit: the audit log.
     ///   - clock: tells the time of records and of time conditions.
     ///   - metrics: where to count.
+    ///   - keys: manages the keys in front of the store; nil where there are none.
+    ///   - forgetDomain: called with the domain whose key was destroyed; what is remembered of it must go.
     ///   - storeCredentials: whether callers' own credentials for the store are passed through to it.
     public init(
         backend: any SecretBackend, policies: PolicyStore, audit: AuditLog, clock: any WallClock,
-        metrics: GatewayMetrics, storeCredentials: StoreCredentials = .refused
+        metrics: GatewayMetrics, keys: (any KeyManagement)? = nil,
+        forgetDomain: @escaping @Sendable (String) -> Void = { _ in }, storeCredentials: StoreCredentials = .refused
     ) {
+        self.keys = keys
+        self.forgetDomain = forgetDomain
         self.backend = backend
         self.policies = policies
         self.audit = audit
@@ -177,7 +185,7 @@ public final class Gateway: Sendable {
     ///   - describe: completes the outcome's record with what was changed.
     ///   - act: changes the store, which it is given as the caller may use it.
     func performChange<Value: Sendable>(
-        _ action: Action, _ path: SecretPath, of kind: Operation, by caller: Caller, _ context: RequestContext,
+        _ action: Action, _ path: SecretPath?, of kind: Operation, by caller: Caller, _ context: RequestContext,
         prepare: (inout AuditRecord) -> Void = { _ in },
         describe: (Value, inout AuditRecord) -> Void = { _, _ in },
         act: (any SecretBackend) async throws(SecretError) -> Value
@@ -197,7 +205,7 @@ public final class Gateway: Sendable {
 
         let value: Value
         do throws(SecretError) {
-            try context.deadline.check("\(kind.rawValue) \(path) began")
+            try context.deadline.check("\(kind.rawValue) \(path?.text ?? "") began")
             value = try await act(store)
         } catch {
             request.record.time = clock.now()
@@ -209,7 +217,8 @@ public final class Gateway: Sendable {
         do throws(AuditedError) {
             return Audited(value, at: try await append(request.record, kind))
         } catch {
-            let message = "\(path) was changed, but the outcome could not be recorded: \(error.error.message)"
+            let message =
+                "\(path?.text ?? kind.rawValue) was done, but the outcome could not be recorded: \(error.error.message)"
             throw AuditedError(SecretError(.auditUnavailable, message), at: nil)
         }
     }

@@ -82,6 +82,9 @@ public final class ReadCache: SecretBackend {
     /// How many secrets and payload bytes are remembered.
     public var usage: (secrets: Int, bytes: Int) { table.usage }
 
+    /// Forgets all secrets of a domain (first path segment).
+    public func forget(domain: String) { table.forget(domain: domain) }
+
     /// Reads from memory where that is allowed, from the store otherwise.
     public func read(
         _ path: SecretPath, version: Int?, deadline: Deadline

@@ -80,6 +80,7 @@ public struct AdminServer: Service {
             routes: SecretRoutes(gateway: gateway, maximumPayloadBytes: maximumPayloadBytes).routes
                 + PolicyRoutes(gateway: gateway).routes
                 + AuditRoutes(gateway: gateway, directory: auditDirectory).routes
+                + KeyRoutes(gateway: gateway).routes
                 + HealthRoutes(gateway: gateway, readiness: readiness, gauges: gauges).routes
                 + OpenAPIRoutes().routes)
     }

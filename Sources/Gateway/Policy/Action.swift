@@ -24,6 +24,8 @@ public enum Action: String, CaseIterable, Sendable, Codable {
     case explainPolicy = "explain_policy"
     /// Read the audit log. Has no path.
     case readAudit = "read_audit"
+    /// See, verify, rotate, retire and destroy the keys in front of the store. Has no path.
+    case manageKeys = "manage_keys"
 
     /// Whether the action concerns the gateway as a whole, so that requests for it have no path.
     public var isGatewayWide: Bool { ActionSet.gatewayWide.contains(self) }
@@ -42,6 +44,7 @@ public enum Action: String, CaseIterable, Sendable, Codable {
         case .remove: 1 << 8
         case .explainPolicy: 1 << 9
         case .readAudit: 1 << 10
+        case .manageKeys: 1 << 11
         }
     }
 }
@@ -51,7 +54,7 @@ struct ActionSet: Hashable, Sendable {
     var bits: UInt16 = 0
 
     static let all = ActionSet(Action.allCases)
-    static let gatewayWide = ActionSet([.explainPolicy, .readAudit])
+    static let gatewayWide = ActionSet([.explainPolicy, .readAudit, .manageKeys])
 
     init() {}
 
