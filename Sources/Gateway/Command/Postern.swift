@@ -27,7 +27,9 @@ struct Postern: AsyncParsableCommand {
                 ]),
             CommandGroup(
                 name: "Operating",
-                subcommands: [HealthCommand.self, PolicyCommand.self, AuditCommand.self, PKICommand.self]),
+                subcommands: [
+                    HealthCommand.self, KeysCommand.self, PolicyCommand.self, AuditCommand.self, PKICommand.self,
+                ]),
             CommandGroup(name: "About", subcommands: [VersionCommand.self]),
         ])
 }

@@ -76,6 +76,11 @@ extension GatewayConfiguration.Envelope {
         let keyFile = try values.get(EnvelopeSettings.keyFile)
         keys = listed.isEmpty ? [KeySetting(origin: .file, value: keyFile)] : listed
         keyCache = try values.get(EnvelopeSettings.keyCache)
+        let interval = try values.get(EnvelopeSettings.verifyInterval)
+        verifyInterval = interval == .zero ? nil : interval
+        let age = try values.get(EnvelopeSettings.rotateAfter)
+        rotateAfter = age == .zero ? nil : age
+        reencryptRate = try values.get(EnvelopeSettings.reencryptRate)
     }
 }
 

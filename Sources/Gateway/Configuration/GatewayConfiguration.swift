@@ -113,6 +113,12 @@ public struct GatewayConfiguration: Sendable {
         public let keys: [KeySetting]
         /// How long unwrapped domain keys stay in memory.
         public let keyCache: Duration
+        /// How often every key-encryption key is checked; nil for never.
+        public let verifyInterval: Duration?
+        /// How old a domain key becomes before it is rotated; nil for as old as it likes.
+        public let rotateAfter: Duration?
+        /// How many secrets a second a job on keys goes over at most; 0 for no limit.
+        public let reencryptRate: Int
     }
 
     /// The cache of recently read secrets.

@@ -66,9 +66,25 @@ enum EnvelopeSettings {
     static let keyCache = Setting(
         "envelope.key_cache", .duration(.zero...GRPCSettings.maximum), .means("1h"),
         "How long unwrapped domain keys stay in memory.")
+    static let verifyInterval = Setting(
+        "envelope.verify_interval", .duration(.zero...GRPCSettings.maximum), .means("24h"),
+        "How often it is proven that every key-encryption key opens what is wrapped under it; 0s means never.")
+    static let rotateAfter = Setting(
+        "envelope.rotate_after", .duration(.zero...longest), .means("0s"),
+        "How old a domain key becomes before it is rotated by itself; 0s means never.")
+    static let reencryptRate = Setting(
+        "envelope.reencrypt_rate", .integer(0...1_000_000), .means("100"),
+        "How many secrets a second a job on keys goes over at most, where its order does not say; 0 means no limit.")
+
+    /// Ten years.
+    private static let longest = Duration.seconds(10 * 365 * 86_400)
 
     static let section = Section(
-        "envelope", "Encryption in front of the store.", [enabled.erased, keyFile.erased, keys.erased, keyCache.erased])
+        "envelope", "Encryption in front of the store.",
+        [
+            enabled.erased, keyFile.erased, keys.erased, keyCache.erased, verifyInterval.erased, rotateAfter.erased,
+            reencryptRate.erased,
+        ])
 }
 
 enum CacheSettings {

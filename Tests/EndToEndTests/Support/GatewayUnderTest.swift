@@ -39,7 +39,7 @@ struct GatewaySettings: Sendable {
             to: [operator, admin]
             on: ["**"]
           - id: people-look
-            allow: [explain_policy, read_audit]
+            allow: [explain_policy, read_audit, manage_keys]
             to: [operator, admin]
 
         """

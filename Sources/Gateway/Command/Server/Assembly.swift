@@ -25,6 +25,8 @@ struct Assembly {
     let logger: Logger
     /// Says when revocation lists are overdue.
     let revocation: RevocationWatch
+    /// Works on jobs on keys, checks and rotates keys on schedule; nil without encryption.
+    let keyUpkeep: KeyUpkeep?
     private let adminKeys: AdminKeys
     private let cache: ReadCache?
     private let clock: any WallClock
@@ -76,9 +78,18 @@ struct Assembly {
 
         requestIDs = RequestIDs(clock: clock, using: &generator)
         readiness = Readiness(backend: backend, audit: audit)
+        let remembered = cache
         gateway = Gateway(
             backend: backend, policies: policies, audit: audit, clock: clock, metrics: GatewayMetrics(),
+            keys: storage.envelope, forgetDomain: { remembered?.forget(domain: $0) },
             storeCredentials: Self.storeCredentials(configuration))
+        if let envelope = storage.envelope {
+            keyUpkeep = KeyUpkeep(
+                envelope: envelope, gateway: gateway, requestIDs: requestIDs, settings: configuration.envelope,
+                clock: clock, logger: logger)
+        } else {
+            keyUpkeep = nil
+        }
         observer = ConnectionObserver(gateway: gateway, requestIDs: requestIDs, logger: logger)
         let contexts = tls
         frontEnd = try GRPCFrontEnd(
@@ -129,13 +140,14 @@ struct Assembly {
         options.maximumPayloadBytes = configuration.limits.maxPayloadBytes
         options.requestTimeout = admin.requestTimeout
         options.failuresPerMinute = admin.maxFailuresPerMinute
-        let (cache, observer, tls, revocation, storage) = (cache, observer, tls, revocation, storage)
+        let (cache, observer, tls, revocation, storage, keyUpkeep) = (
+            cache, observer, tls, revocation, storage, keyUpkeep)
         return try AdminServer(
             configuration: options, gateway: gateway, readiness: readiness,
             auditDirectory: configuration.audit.directory, requestIDs: requestIDs, clock: clock,
             gauges: {
                 let usage = cache?.usage ?? (secrets: 0, bytes: 0)
-                return observer.gauges + revocation.gauges + storage.gauges + [
+                return observer.gauges + revocation.gauges + storage.gauges + (keyUpkeep?.gauges ?? []) + [
                     Gauge("postern_cache_secrets", "Secrets in the read cache.", Double(usage.secrets)),
                     Gauge("postern_cache_bytes", "Payload bytes in the read cache.", Double(usage.bytes)),
                     Gauge(

@@ -134,7 +134,7 @@ struct DevelopmentFiles {
             on: ["**"]
 
           - id: people-look-at-policy-and-audit
-            allow: [explain_policy, read_audit]
+            allow: [explain_policy, read_audit, manage_keys]
             to: ["@people"]
 
         """

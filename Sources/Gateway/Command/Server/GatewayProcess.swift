@@ -77,8 +77,12 @@ enum GatewayProcess {
         ) { address in
             announce { $0.grpc = address }
         }
+        var services: [ServiceGroupConfiguration.ServiceConfiguration] = [
+            .init(service: ReloadService(assembly: assembly)), .init(service: admin), .init(service: grpc),
+        ]
+        if let upkeep = assembly.keyUpkeep { services.insert(.init(service: upkeep), at: 0) }
         var group = ServiceGroupConfiguration(
-            services: [.init(service: ReloadService(assembly: assembly)), .init(service: admin), .init(service: grpc)],
+            services: services,
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         group.maximumGracefulShutdownDuration = configuration.shutdownGrace + .seconds(2)
         group.maximumCancellationDuration = cancellationTime

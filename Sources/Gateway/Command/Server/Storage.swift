@@ -61,7 +61,9 @@ struct Storage {
                 wrappers.append(deferred)
             }
         }
-        let options = EnvelopeOptions(keyLifetime: configuration.envelope.keyCache)
+        var options = EnvelopeOptions(keyLifetime: configuration.envelope.keyCache)
+        options.rotateAfter = configuration.envelope.rotateAfter
+        options.jobRate = configuration.envelope.reencryptRate
         let envelope = try EnvelopeBackend(store: store, keyWrappers: wrappers, options: options, clock: clock)
         self.envelope = envelope
         backend = envelope
@@ -85,7 +87,7 @@ struct Storage {
 
     /// Opens a key file. One that is missing is made only where the store holds no domain key: beside one it is lost or
     /// misplaced, and a new key would split the store between two.
-    private static func fileKey(
+    static func fileKey(
         _ path: String, for store: any SecretBackend
     ) async throws(SecretError) -> LocalFileKeyWrapper {
         if FileManager.default.fileExists(atPath: path) { return try LocalFileKeyWrapper(path: path) }
