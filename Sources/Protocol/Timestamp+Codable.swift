@@ -5,12 +5,16 @@ extension Timestamp {
     /// - Parameter text: RFC 3339 in UTC with six fractional digits; nil comes of anything else.
     public init?(_ text: String) {
         let bytes = Array(text.utf8)
-        guard bytes.count == 27 else { return nil }
+        let shape = Array("0000-00-00T00:00:00.000000Z".utf8)
+        let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+        guard bytes.count == shape.count,
+            zip(bytes, shape).allSatisfy({ digits.contains($1) ? digits.contains($0) : $0 == $1 })
+        else { return nil }
         func number(_ range: Range<Int>) -> Int64 {
             bytes[range].reduce(0) { $0 * 10 + Int64($1) - Int64(UInt8(ascii: "0")) }
         }
         let (year, month, day) = (number(0..<4), number(5..<7), number(8..<10))
-        guard (1...12).contains(month) else { return nil }
+        guard year > 0, (1...12).contains(month), (1...31).contains(day) else { return nil }
         // Days from a date, counted in 400-year eras that start on March 1st, year 0.
         let shiftedYear = month <= 2 ? year - 1 : year
         let era = shiftedYear / 400
@@ -19,7 +23,7 @@ extension Timestamp {
         let days = era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
         let seconds = days * 86_400 + number(11..<13) * 3_600 + number(14..<16) * 60 + number(17..<19)
         self.init(microseconds: seconds * 1_000_000 + number(20..<26))
-        // Whatever is not a date, or not in this form, does not survive the way back.
+        // What is no date or no time of day does not survive the way back.
         guard description == text else { return nil }
     }
 }

@@ -23,4 +23,24 @@ import Testing
         #expect(end.microseconds == 101_500_000)
         #expect(end.since(start) == .milliseconds(1_500))
     }
+
+    @Test func `what is written is read back, over four centuries`() {
+        for microsecond in stride(
+            from: Int64(-6_000_000_000_000_000), through: 10_000_000_000_000_000, by: 77_777_777_777_777)
+        {
+            let time = Timestamp(microseconds: microsecond)
+            #expect(Timestamp(time.description) == time)
+        }
+    }
+
+    @Test(arguments: [
+        "", "2026-11-24T07:52:00Z", "2026-11-24T07:52:00.000000", "2026-11-24 07:52:00.000000Z",
+        "2026-13-24T07:52:00.000000Z", "2026-02-30T07:52:00.000000Z", "2026-11-24T24:00:00.000000Z",
+        "2026-11-24T07:60:00.000000Z", "+026-11-24T07:52:00.000000Z", "2026-11-24T07:52:00.00000xZ",
+        "9999999999999999999999999999", "0000-01-01T00:00:00.000000Z", "0001-00-00T00:00:00.000000Z",
+        "ä026-11-24T07:52:00.000000",
+    ])
+    func `no other text is read as a time`(text: String) {
+        #expect(Timestamp(text) == nil)
+    }
 }

@@ -46,7 +46,7 @@ extension EnvelopeBackend {
         try await jobStore.all(deadline: deadline).map(\.job).reversed()
     }
 
-    /// Works on the jobs that no other gateway works on, one after the other, until none is left or all have to wait.
+    /// Works on the jobs that nobody works on, all at once, until each has ended or has to wait.
     /// - Parameters:
     ///   - owner: a name that no other gateway on the store has.
     /// - Returns: the jobs that this gateway brought to their end in this call.
@@ -61,16 +61,36 @@ extension EnvelopeBackend {
                 case .references: ReferencesWork(backend: self, order: order)
                 }
             })
-        var ended: [KeyJob] = []
-        for id in jobSignal.open(of: try await jobStore.ids(deadline: .after(.seconds(60)))) {
+        let ids = jobSignal.begin(of: try await jobStore.ids(deadline: .after(.seconds(60))))
+        return try await withTaskGroup(of: Result<KeyJob?, SecretError>.self) { group in
+            for id in ids { group.addTask { await self.work(on: id, worker) } }
+            var ended: [KeyJob] = []
+            var failure: SecretError?
+            for await result in group {
+                switch result {
+                case .success(let job): if let job { ended.append(job) }
+                case .failure(let error): failure = error
+                }
+            }
+            // What ended is told even where another job failed; that one is taken up again.
+            if let failure, ended.isEmpty { return Result<[KeyJob], SecretError>.failure(failure) }
+            return .success(ended)
+        }.get()
+    }
+
+    /// Works on one job.
+    /// - Returns: the job if it has come to its end here.
+    private func work(on id: String, _ worker: JobWorker) async -> Result<KeyJob?, SecretError> {
+        var hasEnded = false
+        defer { jobSignal.stop(id, hasEnded: hasEnded) }
+        do throws(SecretError) {
             let isOurs = try await worker.run(id)
-            guard let job = try await jobStore.read(id, deadline: .after(.seconds(60)))?.value.job,
-                job.state != .running
-            else { continue }
-            jobSignal.noteEnded(id)
-            if isOurs { ended.append(job) }
+            let job = try await jobStore.read(id, deadline: .after(.seconds(60)))?.value.job
+            hasEnded = job?.state != .running
+            return .success(isOurs && hasEnded ? job : nil)
+        } catch {
+            return .failure(error)
         }
-        return ended
     }
 
     /// Says whenever there is a new job of this gateway's, or somebody asks to look for jobs. For one to iterate.

@@ -19,11 +19,16 @@ struct JobRecord: Codable, Equatable {
     var notBefore: Timestamp?
 }
 
-/// Wakes whoever works on jobs, and remembers which need no more looking at.
+/// Wakes whoever works on jobs, and remembers which are worked on here and which need no more looking at.
 final class JobSignal: Sendable {
+    private struct State {
+        var ended: Set<String> = []
+        var underWay: Set<String> = []
+    }
+
     let stream: AsyncStream<Void>
     private let continuation: AsyncStream<Void>.Continuation
-    private let ended = Mutex<Set<String>>([])
+    private let state = Mutex(State())
 
     init() {
         (stream, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -31,15 +36,23 @@ final class JobSignal: Sendable {
 
     func wake() { continuation.yield() }
 
-    /// Of these jobs, those not known to have ended. What is not among them is forgotten.
-    func open(of ids: [String]) -> [String] {
-        ended.withLock { ended in
-            ended.formIntersection(ids)
-            return ids.filter { !ended.contains($0) }
+    /// Of all jobs, those that are not known to have ended and that nobody here works on; the caller does now.
+    func begin(of ids: [String]) -> [String] {
+        state.withLock { state in
+            state.ended.formIntersection(ids)
+            let open = ids.filter { !state.ended.contains($0) && !state.underWay.contains($0) }
+            state.underWay.formUnion(open)
+            return open
         }
     }
 
-    func noteEnded(_ id: String) { ended.withLock { _ = $0.insert(id) } }
+    /// The caller works on a job no more.
+    func stop(_ id: String, hasEnded: Bool) {
+        state.withLock { state in
+            state.underWay.remove(id)
+            if hasEnded { state.ended.insert(id) }
+        }
+    }
 }
 
 /// Jobs in a store.

@@ -181,14 +181,15 @@ struct JobWorker: Sendable {
 
 extension KeyJob {
     mutating func add(_ outcome: ItemOutcome) {
-        seen += 1
+        // The record comes from the store: absurd counts in it must not stop the gateway.
+        seen &+= 1
         switch outcome.kind {
-        case .changed: changed += 1
-        case .upToDate: upToDate += 1
-        case .skipped: skipped += 1
-        case .failed: failed += 1
+        case .changed: changed &+= 1
+        case .upToDate: upToDate &+= 1
+        case .skipped: skipped &+= 1
+        case .failed: failed &+= 1
         }
-        destroyedVersions += outcome.destroyedVersions
+        destroyedVersions &+= outcome.destroyedVersions
         if let problem = outcome.problem { note(problem) }
     }
 

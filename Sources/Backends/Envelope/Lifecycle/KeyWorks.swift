@@ -1,6 +1,7 @@
 // The kinds of work that jobs do.
 
 import PosternProtocol
+import Synchronization
 
 /// Wraps domain keys anew: an item is a domain.
 struct RewrapWork: KeyWork {
@@ -42,12 +43,29 @@ private func secrets(
 }
 
 /// Writes secrets under the current domain key: an item is a secret.
-struct ReencryptWork: KeyWork {
+final class ReencryptWork: KeyWork {
     /// How often to look again at a secret that somebody else writes meanwhile.
     private static let attempts = 5
+    /// How long what was read of a domain's key record is good for: secrets come ordered by domain.
+    private static let freshness: Duration = .seconds(1)
 
     let backend: EnvelopeBackend
     let order: KeyJobOrder
+    private let last = Mutex<(domain: String, key: NewestKey, readAt: ContinuousClock.Instant)?>(nil)
+
+    init(backend: EnvelopeBackend, order: KeyJobOrder) {
+        self.backend = backend
+        self.order = order
+    }
+
+    private func newestKey(of domain: String, deadline: Deadline) async throws(SecretError) -> NewestKey {
+        if let last = last.withLock({ $0 }), last.domain == domain, last.readAt.duration(to: .now) < Self.freshness {
+            return last.key
+        }
+        let key = try await backend.newestKey(of: domain, deadline: deadline)
+        last.withLock { $0 = (domain, key, .now) }
+        return key
+    }
 
     func items(
         after cursor: String?, limit: Int, deadline: Deadline
@@ -57,7 +75,7 @@ struct ReencryptWork: KeyWork {
 
     func perform(_ item: String, _ job: inout KeyJob, deadline: Deadline) async throws(SecretError) -> ItemOutcome {
         let path = try SecretPath(item)
-        let current = try await backend.newestKey(of: String(path.domain), deadline: deadline)
+        let current = try await newestKey(of: String(path.domain), deadline: deadline)
         var outcome = ItemOutcome(.skipped, problem: "\(path): others keep writing it")
         for _ in 0..<Self.attempts {
             do throws(SecretError) {
@@ -179,8 +197,8 @@ struct ReferencesWork: KeyWork {
 extension KeyJob {
     fileprivate mutating func add(_ count: Int, possible: Int, _ domain: String, _ version: Int) {
         if let index = references.firstIndex(where: { $0.domain == domain && $0.version == version }) {
-            references[index].count += count
-            references[index].possible += possible
+            references[index].count &+= count
+            references[index].possible &+= possible
         } else {
             references.append(Reference(domain: domain, version: version, count: count, possible: possible))
         }

@@ -110,12 +110,17 @@ final class KeyUpkeep: Service {
 
     private func workOnJobs() async {
         let owner = requestIDs.next()
-        for await _ in envelope.jobSignals {
-            do throws(SecretError) {
-                for job in try await envelope.workOnJobs(as: owner) { await record(job) }
-            } catch {
-                logger.warning("work on keys waits", metadata: ["error": "\(error)"])
-            }
+        await withDiscardingTaskGroup { group in
+            // A short job does not wait behind a long one.
+            for await _ in envelope.jobSignals { group.addTask { await self.workOnJobs(as: owner) } }
+        }
+    }
+
+    private func workOnJobs(as owner: String) async {
+        do throws(SecretError) {
+            for job in try await envelope.workOnJobs(as: owner) { await record(job) }
+        } catch {
+            logger.warning("work on keys waits", metadata: ["error": "\(error)"])
         }
     }
 
