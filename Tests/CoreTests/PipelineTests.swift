@@ -327,20 +327,20 @@ import Testing
 @Suite struct MetricsTests {
     @Test func `gauges that differ in their labels stand under one heading`() {
         let text = GatewayMetrics().exposition(gauges: [
-            ("postern_kek_ok{kek=\"a\"}", "Whether it opens.", 1),
-            ("postern_kek_ok{kek=\"b\"}", "Whether it opens.", 0),
-            ("postern_other", "Another.", 2),
+            Gauge("postern_kek_ok", "Whether it opens.", 1, labels: ["kek": "a"]),
+            Gauge("postern_kek_ok", "Whether it opens.", 0, labels: ["kek": "b"]),
+            Gauge("postern_other", "Another.", 2),
         ])
         #expect(
             text.contains(
                 """
                 # HELP postern_kek_ok Whether it opens.
                 # TYPE postern_kek_ok gauge
-                postern_kek_ok{kek="a"} 1.0
-                postern_kek_ok{kek="b"} 0.0
+                postern_kek_ok{kek="a"} 1
+                postern_kek_ok{kek="b"} 0
                 # HELP postern_other Another.
                 # TYPE postern_other gauge
-                postern_other 2.0
+                postern_other 2
 
                 """))
     }

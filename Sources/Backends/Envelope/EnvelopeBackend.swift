@@ -65,6 +65,7 @@ public final class EnvelopeBackend: SecretBackend {
         self.cache = envelope.cache
         self.keyring = envelope.keyring
         self.options = envelope.options
+        self.clock = envelope.clock
         self.random = envelope.random
     }
 

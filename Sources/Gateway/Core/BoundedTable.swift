@@ -16,6 +16,7 @@ struct BoundedTable<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     private var hand = 0
 
     var count: Int { slots.count }
+    var keys: some Collection<Key> { slots.keys }
 
     /// A value as it is, without counting as its use.
     subscript(key: Key) -> Value? { slots[key]?.value }

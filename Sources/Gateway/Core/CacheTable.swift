@@ -87,8 +87,8 @@ final class CacheTable: Sendable {
     /// Drops all secrets of a domain, and detaches questions under way.
     func forget(domain: String) {
         state.withLock { state in
-            for path in state.entries.keys where path.domain == domain { state.drop(path) }
-            for path in state.flights.keys where path.domain == domain { state.flights[path] = nil }
+            for path in Array(state.entries.keys) where path.domain == domain { state.drop(path) }
+            for path in Array(state.flights.keys) where path.domain == domain { state.flights[path] = nil }
         }
     }
 

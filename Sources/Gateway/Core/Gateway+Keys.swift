@@ -10,7 +10,7 @@ extension Gateway {
         by caller: Caller, _ context: RequestContext
     ) async throws(AuditedError) -> Audited<KeyRegister> {
         try await performRead(.manageKeys, nil, of: .listKeys, by: caller, context) {
-            () async throws(SecretError) in
+            (_: inout AuditRecord) async throws(SecretError) in
             try await management().register(deadline: context.deadline)
         }
     }
@@ -18,7 +18,7 @@ extension Gateway {
     /// Shows the jobs on keys, newest first.
     public func keyJobs(by caller: Caller, _ context: RequestContext) async throws(AuditedError) -> Audited<[KeyJob]> {
         try await performRead(.manageKeys, nil, of: .listKeys, by: caller, context) {
-            () async throws(SecretError) in
+            (_: inout AuditRecord) async throws(SecretError) in
             try await management().jobs(deadline: context.deadline)
         }
     }
@@ -30,7 +30,7 @@ extension Gateway {
         try await performRead(
             .manageKeys, nil, of: .verifyKeys, by: caller, context,
             describe: { report, record in record.detail = report.recorded }
-        ) { () async throws(SecretError) in
+        ) { (_: inout AuditRecord) async throws(SecretError) in
             try await management().verify(domain: domain, deadline: context.deadline)
         }
     }
@@ -58,7 +58,7 @@ extension Gateway {
         return try await performChange(
             .manageKeys, nil, of: operation, by: caller, context, prepare: { $0.detail = order.recorded },
             describe: { job, record in record.detail["job"] = job.id }
-        ) { [keys, policies] () async throws(SecretError) in
+        ) { [keys, policies] (_) async throws(SecretError) in
             try await Self.management(keys).start(
                 order, by: Self.name(of: caller, policies), deadline: context.deadline)
         }
@@ -110,7 +110,7 @@ extension Gateway {
                 // What a caller sends must not make its own record too large to be written.
                 record.detail = detail.mapValues { String($0.prefix(SecretPath.maximumBytes)) }
             }, describe: describe
-        ) { () async throws(SecretError) in
+        ) { (_) async throws(SecretError) in
             try await act(try management(), Self.name(of: caller, policies))
         }
     }

@@ -141,7 +141,8 @@ struct Assembly {
         options.requestTimeout = admin.requestTimeout
         options.failuresPerMinute = admin.maxFailuresPerMinute
         let (cache, observer, tls, revocation, storage, keyUpkeep) = (
-            cache, observer, tls, revocation, storage, keyUpkeep)
+            cache, observer, tls, revocation, storage, keyUpkeep
+        )
         return try AdminServer(
             configuration: options, gateway: gateway, readiness: readiness,
             auditDirectory: configuration.audit.directory, requestIDs: requestIDs, clock: clock,

@@ -70,42 +70,27 @@ final class KeyUpkeep: Service {
     }
 
     /// The state of keys for metrics.
-    var gauges: [(name: String, help: String, value: Double)] {
-        var gauges: [(name: String, help: String, value: Double)] = []
+    var gauges: [Gauge] {
+        var gauges: [Gauge] = []
         if let report = envelope.lastVerification {
             for result in report.keks {
                 gauges.append(
-                    (
-                        "postern_kek_ok{kek=\"\(Self.escaped(result.kek))\"}",
-                        "Whether the key-encryption key opened everything at its last check.", result.ok ? 1 : 0
-                    ))
+                    Gauge(
+                        "postern_kek_ok", "Whether the key-encryption key opened everything at its last check.",
+                        result.ok ? 1 : 0, labels: ["kek": result.kek]))
             }
             gauges.append(
-                (
+                Gauge(
                     "postern_kek_verified_seconds", "When key-encryption keys were last checked (Unix time).",
-                    Double(report.verifiedAt.microseconds / 1_000_000)
-                ))
+                    Double(report.verifiedAt.microseconds / 1_000_000)))
         }
         if let next = nextRotation.withLock({ $0 }) {
             gauges.append(
-                (
+                Gauge(
                     "postern_key_next_rotation_seconds", "When the first domain key is due to be rotated (Unix time).",
-                    Double(next.microseconds / 1_000_000)
-                ))
+                    Double(next.microseconds / 1_000_000)))
         }
         return gauges
-    }
-
-    /// A label's value in the Prometheus text format.
-    private static func escaped(_ text: String) -> String {
-        text.map { character in
-            switch character {
-            case "\\": "\\\\"
-            case "\"": "\\\""
-            case "\n": "\\n"
-            default: String(character)
-            }
-        }.joined()
     }
 
     private func workOnJobs() async {
