@@ -314,6 +314,7 @@ let package = Package(
             dependencies: [
                 "BackendConformance", "Envelope", "LocalKey", "PosternCoding", "PosternPKI", "PosternProtocol",
                 "TestPrograms", "Vault", "VaultServers",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),

@@ -1,5 +1,7 @@
 // The client against real servers.
 
+import AsyncHTTPClient
+import Foundation
 import NIOCore
 import NIOPosix
 import PosternProtocol
@@ -51,5 +53,34 @@ struct FixedToken: TokenSource {
         let leader = try await cluster.leader()
         #expect(answer.node.description == leader.address)
         for node in nodes.all { try await node.close() }
+    }
+
+    @Test func `does not blame the caller when a connection closes under a request`() {
+        // What the HTTP client makes of a request that meets an HTTP/2 connection on its way out.
+        guard case .brokenOff = VaultNode.classify(HTTPClientError.cancelled) else {
+            Issue.record("It must be tried again, as after any broken connection.")
+            return
+        }
+    }
+
+    @Test func `ends requests at once when it is closed`() async throws {
+        let server = try await DevServer()
+        let options = VaultOptions(addresses: [try VaultAddress(server.api.address)])
+        let nodes = try VaultNodes(options, group: MultiThreadedEventLoopGroup.singleton)
+        let client = VaultClient(
+            nodes: nodes, namespace: nil, patience: options.patience, tokens: FixedToken(server.api.token))
+        _ = try await client.send(.get("sys/mounts"), deadline: .after(.seconds(300)))
+        try await server.process.freeze()
+        let pending = Task { () -> SecretError? in
+            do throws(VaultFailure) {
+                _ = try await client.send(.get("sys/mounts"), deadline: .after(.seconds(3_000)))
+                return nil
+            } catch {
+                return error.error
+            }
+        }
+        for node in nodes.all { try await node.close() }
+        #expect(await pending.value?.code == .cancelled)
+        server.process.signal(SIGCONT)
     }
 }

@@ -15,7 +15,7 @@ final class VaultNode: Sendable {
         case notSent(String)
         /// The connection broke, or time ran out, with the request under way.
         case brokenOff(String)
-        /// The caller gave up.
+        /// The caller gave up, or the gateway is ending.
         case cancelled
     }
 
@@ -70,9 +70,10 @@ final class VaultNode: Sendable {
         deadline: Deadline
     ) async throws(Failure) -> VaultAnswer {
         guard !deadline.hasPassed else { throw .notSent("the deadline had passed") }
+        guard !isClosed.load(ordering: .relaxed) else { throw .cancelled }
         let outgoing = outgoing(request, token: token, namespace: namespace, index: index)
         let answer = SharedResult<Result<VaultAnswer, Failure>>()
-        let task = Task { [http, address] in
+        let task = Task {
             let result: Result<VaultAnswer, Failure>
             do {
                 let response = try await http.execute(outgoing, deadline: deadline.nio)
@@ -83,7 +84,7 @@ final class VaultNode: Sendable {
                         location: response.headers.first(name: "Location"),
                         index: response.headers.first(name: "X-Vault-Index")))
             } catch {
-                result = .failure(Self.classify(error))
+                result = .failure(isClosed.load(ordering: .relaxed) ? .cancelled : Self.classify(error))
             }
             answer.complete(.success(result))
         }
@@ -130,13 +131,15 @@ final class VaultNode: Sendable {
     }
 
     /// Tells what never left from what may have arrived.
-    private static func classify(_ error: any Error) -> Failure {
-        if error is CancellationError { return .cancelled }
+    ///
+    /// A caller who gives up is seen where the answer is waited for, not here: what the HTTP client calls cancelled is a request
+    /// whose HTTP/2 connection was closing.
+    static func classify(_ error: any Error) -> Failure {
         if let error = error as? HTTPClientError {
             switch error {
             case .connectTimeout, .tlsHandshakeTimeout, .getConnectionFromPoolTimeout:
                 return .notSent("no connection could be made in time")
-            case .cancelled: return .cancelled
+            case .cancelled: return .brokenOff("the connection was closing")
             case .deadlineExceeded, .readTimeout, .writeTimeout: return .brokenOff("it did not answer in time")
             default: return .brokenOff("the connection broke (\(error.shortDescription))")
             }
