@@ -30,7 +30,9 @@ import Testing
             #expect(record.record["phase"]?.text == "outcome")
         }
         // Everything but reading was also recorded before it was attempted.
+        // (The gateway's own check of its keys is on record too.)
         let attempts = records.filter { $0.record["phase"]?.text == "attempt" }.compactMap(\.action)
+            .filter { $0.hasPrefix("secret.") }
         #expect(attempts == all.map(\.action).filter { !["secret.read", "secret.describe"].contains($0) })
     }
 
