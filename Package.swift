@@ -384,7 +384,7 @@ let package = Package(
             name: "EndToEndTests",
             dependencies: [
                 "postern", "PosternAudit", "PosternClient", "PosternPKI", "PosternProtocol", "PosternWire",
-                "TestPrograms",
+                "TestPrograms", "VaultServers",
                 .product(name: "GRPCCore", package: "grpc-swift-2"),
                 .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
