@@ -58,6 +58,11 @@ public final class DeferredKeyWrapper: KeyWrapper {
         try await wrapper(deadline: deadline).unwrap(blob, associatedData: associatedData, deadline: deadline)
     }
 
+    /// What the opened key says.
+    public func needsRewrap(_ blob: [UInt8], deadline: Deadline) async throws(SecretError) -> Bool {
+        try await wrapper(deadline: deadline).needsRewrap(blob, deadline: deadline)
+    }
+
     /// The opened key's health, or why it cannot be opened.
     public func health(deadline: Deadline) async -> BackendHealth {
         do throws(SecretError) {

@@ -159,17 +159,19 @@ extension Keyring {
     func wrap(
         _ key: SecretBytes, _ name: DomainKeyName, under wrapper: any KeyWrapper, domain: String, deadline: Deadline
     ) async throws(SecretError) -> KeyringRecord.Wrap {
-        let about = wrapper.descriptor
         do {
             let blob = try await wrapper.wrap(
                 key, associatedData: KeyringRecord.associatedData(domain: domain, key: name), deadline: deadline)
+            // Some wrappers know the algorithm only once they have reached their key.
+            let about = wrapper.descriptor
             return KeyringRecord.Wrap(
                 kek: about.id, algorithm: about.algorithm, origin: about.origin, blob: .init(blob),
                 wrappedAt: clock.now().description)
         } catch {
             throw SecretError(
                 .keyUnavailable,
-                "A new key or wrap for domain \(domain) could not be made under \(about.id): \(error.message)",
+                "A new key or wrap for domain \(domain) could not be made under \(wrapper.descriptor.id): "
+                    + "\(error.message)",
                 retryAfterSeconds: error.retryAfterSeconds)
         }
     }

@@ -84,20 +84,28 @@ public final class VaultProcess: Sendable {
     deinit { stop() }
 }
 
-/// A TCP port of the loopback that nobody uses now.
+/// Ports that were given out: each once.
+private let givenPorts = Mutex<Set<UInt16>>([])
+
+/// A TCP port of the loopback that nobody uses now. It is below those that the system gives to outgoing connections, of
+/// which some would otherwise take it before the server does.
 public func freePort() throws -> Int {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    guard descriptor >= 0 else { throw HarnessError(description: "No socket: \(errno)") }
-    defer { close(descriptor) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = inet_addr("127.0.0.1")
-    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let bound = withUnsafeMutablePointer(to: &address) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-            bind(descriptor, address, size) == 0 && getsockname(descriptor, address, &size) == 0
+    for _ in 0..<1_000 {
+        let port = UInt16.random(in: 12_000..<32_000)
+        guard givenPorts.withLock({ $0.insert(port).inserted }) else { continue }
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        guard descriptor >= 0 else { throw HarnessError(description: "No socket: \(errno)") }
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        let isFree = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
         }
+        if isFree { return Int(port) }
     }
-    guard bound else { throw HarnessError(description: "No free port: \(errno)") }
-    return Int(UInt16(bigEndian: address.sin_port))
+    throw HarnessError(description: "No free port was found.")
 }
