@@ -66,7 +66,7 @@ public func makeTemporaryDirectory(_ purpose: String) throws -> URL {
 
 /// Waits until something holds.
 public func eventually(
-    _ what: String, within limit: Duration = .seconds(30), _ condition: () async throws -> Bool
+    _ what: String, within limit: Duration = .seconds(120), _ condition: () async throws -> Bool
 ) async throws {
     let end = ContinuousClock.now + limit
     while try await !condition() {
