@@ -1,5 +1,6 @@
 // AppRole: a role's ID and a secret ID, of which the latter may come wrapped.
 
+import PosternCoding
 import PosternProtocol
 
 struct AppRoleMethod: LoginMethod {

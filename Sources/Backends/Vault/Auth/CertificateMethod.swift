@@ -1,5 +1,6 @@
 // The client certificate of the TLS connection.
 
+import PosternCoding
 import PosternProtocol
 
 struct CertificateMethod: LoginMethod {

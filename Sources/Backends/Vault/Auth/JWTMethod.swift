@@ -1,5 +1,6 @@
 // JWT: a token that somebody whom Vault trusts has signed.
 
+import PosternCoding
 import PosternProtocol
 
 struct JWTMethod: LoginMethod {

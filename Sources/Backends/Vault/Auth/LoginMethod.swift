@@ -1,6 +1,7 @@
 // What every way of getting a token has in common.
 
 import NIOCore
+import PosternCoding
 import PosternProtocol
 
 /// A way for the gateway to get a token of its own.
