@@ -119,7 +119,7 @@ public func mustRun(
 /// This process's environment without what Postern reads, and more over it.
 private func clean(_ environment: [String: String]) -> [String: String] {
     ProcessInfo.processInfo.environment.filter { name, _ in
-        !["POSTERN_", "VAULT_", "ADMIN_KEY"].contains { name.hasPrefix($0) }
+        !["POSTERN_", "VAULT_", "ADMIN_KEY", "AWS_", "GOOGLE_", "GCE_", "CLOUDSDK_"].contains { name.hasPrefix($0) }
     }.merging(environment) { _, new in new }
 }
 
