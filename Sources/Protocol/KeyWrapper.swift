@@ -2,7 +2,8 @@
 
 /// Wraps and unwraps small keys under a key-encryption key that never leaves its home.
 public protocol KeyWrapper: Sendable {
-    /// Which key this is.
+    /// Which key this is. Where that is found out at the first contact, as with an alias, it is final once a call has
+    /// succeeded.
     var descriptor: KeyDescriptor { get }
 
     /// Encrypts a key.

@@ -9,6 +9,8 @@ import PosternProtocol
 /// wrap under every key-encryption key that may open it.
 struct KeyringRecord: Codable, Equatable {
     static let formatName = "postern-keyring-v1"
+    /// What the associated data of wrapped domain keys starts with.
+    static let bindingName = "postern-domain-key-v1"
 
     /// One domain key, wrapped.
     struct Key: Codable, Equatable {
@@ -87,7 +89,7 @@ struct KeyringRecord: Codable, Equatable {
     /// What a wrapped domain key is bound to.
     static func associatedData(domain: String, key: DomainKeyName) -> [UInt8] {
         var data: [UInt8] = []
-        data.append(prefixed: "postern-domain-key-v1")
+        data.append(prefixed: bindingName)
         data.append(prefixed: domain)
         data += key.id.bytes
         data.append(bigEndian: key.version)
