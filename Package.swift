@@ -79,6 +79,19 @@ let package = Package(
             dependencies: ["PosternProtocol", .product(name: "Crypto", package: "swift-crypto")],
             path: "Sources/Backends/LocalKey"),
         .target(
+            name: "CloudKMS",
+            dependencies: [
+                "PosternCoding", "PosternConcurrency", "PosternProtocol",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            path: "Sources/Backends/CloudKMS"),
+        .target(
             name: "Vault",
             dependencies: [
                 "PosternCoding", "PosternConcurrency", "PosternProtocol",
