@@ -257,6 +257,21 @@ let package = Package(
             ],
             path: "Tests/Support/VaultServers"),
 
+        .target(
+            name: "CloudServers",
+            dependencies: [
+                "TestPrograms",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOFoundationCompat", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            path: "Tests/Support/CloudServers"),
+
         // Tests, one target beside each.
         .testTarget(name: "BackendConformanceTests", dependencies: ["BackendConformance", "PosternProtocol"]),
         .testTarget(
@@ -321,6 +336,18 @@ let package = Package(
             name: "StackTests",
             dependencies: [
                 "BackendConformance", "Envelope", "LocalKey", "PosternCore", "PosternProtocol", "SQLiteDev",
+            ]),
+        .testTarget(
+            name: "CloudKMSTests",
+            dependencies: [
+                "BackendConformance", "CloudKMS", "CloudServers", "Envelope", "KeyWrapperConformance", "PosternCoding",
+                "PosternPKI", "PosternProtocol", "SQLiteDev", "TestPrograms",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ]),
         .testTarget(
             name: "VaultTests",
