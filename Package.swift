@@ -224,7 +224,7 @@ let package = Package(
         .executableTarget(
             name: "postern",
             dependencies: [
-                "CProcess", "Envelope", "LocalKey", "PosternAudit", "PosternClient", "PosternConfiguration",
+                "CloudKMS", "CProcess", "Envelope", "LocalKey", "PosternAudit", "PosternClient", "PosternConfiguration",
                 "PosternCore", "PosternGRPC", "PosternGRPCTransport", "PosternHTTP", "PosternIdentity", "PosternPKI",
                 "PosternPolicy", "PosternProtocol", "PosternWire", "SQLiteDev", "Vault",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -423,8 +423,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "postern", "PosternAudit", "PosternClient", "PosternPKI", "PosternProtocol", "PosternWire",
-                "TestPrograms", "VaultServers",
+                "CloudServers", "postern", "PosternAudit", "PosternClient", "PosternPKI", "PosternProtocol",
+                "PosternWire", "TestPrograms", "VaultServers",
                 .product(name: "GRPCCore", package: "grpc-swift-2"),
                 .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),

@@ -47,7 +47,16 @@ import Testing
         ("admin.allowed_origins", ["*", "a.example", "https://a.example/", "ftp://a", "https://u@a", "https://a:0"]),
         ("backend.kind", ["", "Vault", "SQLite"]),
         ("backend.vault.addresses", ["", "127.0.0.1:8200", "https://a/v1", "https://a:8200,b:8200"]),
-        ("envelope.keys", ["file", "transit=postern", "transit=transit/", "hsm=x", "file=a,file=a"]),
+        (
+            "envelope.keys",
+            [
+                "file", "transit=postern", "transit=transit/", "hsm=x", "file=a,file=a", "aws_kms=", "aws_kms=postern",
+                "aws_kms=alias/", "aws_kms=arn:aws:kms:eu-west-1:111122223333:key/",
+                "aws_kms=arn:aws:s3:::bucket/key/x", "gcp_kms=projects/p",
+                "gcp_kms=projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1",
+                "gcp_kms=projects/p/locations//keyRings/r/cryptoKeys/k",
+            ]
+        ),
         ("backend.vault.mount", ["", "a b", "a,b"]),
         (
             "admin.keys",

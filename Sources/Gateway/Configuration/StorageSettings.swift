@@ -14,6 +14,32 @@ public enum KeyOrigin: String, Sendable, CaseIterable {
     case file
     /// The Transit engine of Vault or OpenBao; the value is `mount/key`.
     case transit
+    /// AWS KMS; the value is the ARN of a key or alias, or `alias/name`.
+    case awsKMS = "aws_kms"
+    /// Google Cloud KMS; the value is `projects/…/locations/…/keyRings/…/cryptoKeys/…`.
+    case gcpKMS = "gcp_kms"
+
+    /// Whether a value has the form that names a key there. Whether it is there is found out when it is used.
+    fileprivate func allows(_ value: String) -> Bool {
+        guard !value.isEmpty, !value.contains("\0") else { return false }
+        switch self {
+        case .file:
+            return true
+        case .transit:
+            // The key's name is the last part: the mount may have several.
+            guard let slash = value.lastIndex(of: "/") else { return false }
+            return slash != value.startIndex && value.last != "/"
+        case .awsKMS:
+            let isARN = value.hasPrefix("arn:") && value.contains(":kms:")
+            let isNamed = [":key/", ":alias/"].contains { value.contains($0) } && value.last != "/"
+            return isARN && isNamed || value.hasPrefix("alias/") && value.count > "alias/".count
+        case .gcpKMS:
+            let parts = value.split(separator: "/", omittingEmptySubsequences: false)
+            let collections = ["projects", "locations", "keyRings", "cryptoKeys"]
+            return parts.count == 8 && !parts.contains("")
+                && zip(collections, stride(from: 0, to: 8, by: 2)).allSatisfy { parts[$1] == $0 }
+        }
+    }
 }
 
 /// One key-encryption key.
@@ -29,11 +55,7 @@ public struct KeySetting: Sendable, Hashable {
             return nil
         }
         let value = String(text[text.index(after: equals)...])
-        guard !value.isEmpty, !value.contains("\0") else { return nil }
-        if origin == .transit {
-            // The key's name is the last part: the mount may have several.
-            guard let slash = value.lastIndex(of: "/"), slash != value.startIndex, value.last != "/" else { return nil }
-        }
+        guard origin.allows(value) else { return nil }
         self.init(origin: origin, value: value)
     }
 

@@ -1,6 +1,7 @@
 // What a configuration stores secrets in: the store, and the keys in front of it. With VaultAssembly.swift, the only file that names
 // backends.
 
+import CloudKMS
 import Envelope
 import Foundation
 import LocalKey
@@ -59,6 +60,12 @@ struct Storage {
                 }
                 await Self.prepare(deferred, logger: logger)
                 wrappers.append(deferred)
+            case .awsKMS: wrappers.append(try await Self.awsKey(key.value, group: group, clock: clock, logger: logger))
+            case .gcpKMS:
+                wrappers.append(
+                    try GCPKMSKeyWrapper(
+                        try GCPKMSKeyName(key.value), environment: ProcessInfo.processInfo.environment, group: group,
+                        clock: clock))
             }
         }
         var options = EnvelopeOptions(keyLifetime: configuration.envelope.keyCache)
@@ -73,13 +80,34 @@ struct Storage {
     private static let keyPatience: Duration = .seconds(5)
 
     private static func prepare(_ wrapper: DeferredKeyWrapper, logger: Logger) async {
+        await prepare(wrapper, logger: logger) { (deadline) throws(SecretError) in
+            try await wrapper.prepare(deadline: deadline)
+        }
+    }
+
+    private static func prepare(
+        _ wrapper: any KeyWrapper, logger: Logger, _ reach: (Deadline) async throws(SecretError) -> Void
+    ) async {
         do throws(SecretError) {
-            try await wrapper.prepare(deadline: .after(keyPatience))
+            try await reach(.after(keyPatience))
         } catch {
             logger.error(
                 "a key-encryption key cannot be used now; the gateway starts without, and tries again when it is needed",
                 metadata: ["key": "\(wrapper.descriptor.id)", "error": "\(error)"])
         }
+    }
+
+    /// A key of AWS KMS, with the domain as what CloudTrail shows of it.
+    private static func awsKey(
+        _ name: String, group: any EventLoopGroup, clock: any WallClock, logger: Logger
+    ) async throws(SecretError) -> AWSKMSKeyWrapper {
+        let wrapper = try AWSKMSKeyWrapper(
+            try AWSKMSKeyName(name), environment: ProcessInfo.processInfo.environment, group: group, clock: clock,
+            label: DomainKeyBinding.domain(of:))
+        await prepare(wrapper, logger: logger) { (deadline) throws(SecretError) in
+            try await wrapper.resolve(deadline: deadline)
+        }
+        return wrapper
     }
 
     /// What metrics show of it.
