@@ -352,13 +352,21 @@ let package = Package(
         .testTarget(
             name: "VaultTests",
             dependencies: [
-                "BackendConformance", "Envelope", "LocalKey", "PosternCoding", "PosternPKI", "PosternProtocol",
+                "BackendConformance", "Envelope", "KeyWrapperConformance", "LocalKey", "PosternCoding", "PosternPKI", "PosternProtocol",
                 "TestPrograms", "Vault", "VaultServers",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]),
+        // Keys in each of their homes, in front of each store that is real.
+        .testTarget(
+            name: "KeyStackTests",
+            dependencies: [
+                "BackendConformance", "CloudKMS", "CloudServers", "Envelope", "PosternProtocol", "SQLiteDev",
+                "TestPrograms", "Vault", "VaultServers", .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]),
         .testTarget(

@@ -1,40 +1,15 @@
 // The whole stack: secrets in SQLite, under domain keys that AWS KMS wraps.
 
-import BackendConformance
 import CloudServers
 import Envelope
-import Foundation
 import NIOPosix
 import PosternProtocol
 import SQLiteDev
-import Synchronization
 import Testing
 
 @testable import CloudKMS
 
 @Suite(.timeLimit(.minutes(10))) struct `Envelope over SQLite with a key in AWS KMS` {
-    @Test(arguments: BackendConformance.checks)
-    func `the stack keeps the contract of backends`(check: ConformanceCheck) async throws {
-        let moto = try await MotoServer.shared
-        let arn = try await moto.makeKey()
-        let harness = BackendHarness("envelope(sqlite, aws-kms(moto))", scale: 200) { clock in
-            let folder = try TemporaryFolder()
-            let current = Mutex<SQLiteBackend?>(nil)
-            let close: @Sendable () async throws -> Void = { try await current.withLock { $0 }?.close() }
-            let open: @Sendable () async throws -> EnvelopeBackend = {
-                try await close()
-                let sqlite = try await SQLiteBackend.open(path: folder.path("secrets.sqlite"), clock: clock)
-                current.withLock { $0 = sqlite }
-                let wrapper = try AWSKMSKeyWrapper.test(arn, keys(moto.url), label: DomainKeyBinding.domain(of:))
-                return try EnvelopeBackend(
-                    store: sqlite, keyWrappers: [wrapper], options: EnvelopeOptions(keyTimeout: .seconds(300)),
-                    clock: clock)
-            }
-            return BackendHarness.Instance(try await open(), reopen: open, close: close)
-        }
-        try await check.run(on: harness)
-    }
-
     @Test func `a domain key's domain is what CloudTrail shows`() async throws {
         let moto = try await MotoServer.shared
         let proxy = try await Proxy(to: moto.url)
