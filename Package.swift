@@ -280,6 +280,9 @@ let package = Package(
                 "BackendConformance", "Envelope", "LocalKey", "PosternProtocol", "SQLiteDev",
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
+        .executableTarget(
+            name: "envelope-bench", dependencies: ["BackendConformance", "Envelope", "LocalKey", "PosternProtocol"],
+            path: "Tests/Helpers/EnvelopeBench"),
         .testTarget(
             name: "LocalKeyTests",
             dependencies: [
@@ -352,7 +355,8 @@ let package = Package(
         .testTarget(
             name: "VaultTests",
             dependencies: [
-                "BackendConformance", "Envelope", "KeyWrapperConformance", "LocalKey", "PosternCoding", "PosternPKI", "PosternProtocol",
+                "BackendConformance", "Envelope", "KeyWrapperConformance", "LocalKey", "PosternCoding", "PosternPKI",
+                "PosternProtocol",
                 "TestPrograms", "Vault", "VaultServers",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),

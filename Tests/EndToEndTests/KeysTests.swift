@@ -56,6 +56,7 @@ import Testing
             #expect(actions.isSuperset(of: ["key.rotate", "key.reencrypt", "key.rewrap", "key.verify", "key.list"]))
             let metrics = try await gateway.admin("GET", "/metrics").text
             #expect(metrics.contains("postern_kek_ok{kek=\"file:"))
+            #expect(metrics.contains("# TYPE postern_kek_operations_total counter"))
         }
     }
 

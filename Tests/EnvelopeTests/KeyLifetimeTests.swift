@@ -41,6 +41,26 @@ import Testing
         #expect(wrapper.unwraps == 0, "who made the key has it")
     }
 
+    @Test func `every use of a key-encryption key is counted, failed ones apart`() async throws {
+        func count(_ gateway: EnvelopeBackend, _ operation: KEKUse.Operation) throws -> [Int] {
+            let use = try #require(gateway.keyUses.first { $0.operation == operation })
+            #expect(use.kek == wrapper.descriptor.id)
+            return [use.successes, use.failures]
+        }
+        let first = try gateway()
+        for name in ["a/x", "a/y", "b/x"] { try await first.put(name, "v") }
+        #expect(try count(first, .wrap) == [2, 0], "one for each domain")
+        #expect(try count(first, .unwrap) == [0, 0])
+        let second = try gateway()
+        wrapper.goDown()
+        await #expect(throws: SecretError.self) { try await second.get("a/x") }
+        wrapper.comeBack()
+        #expect(try await self.gateway().get("a/x") == "v")
+        #expect(try count(second, .unwrap) == [0, 1])
+        _ = await second.health(deadline: soon)
+        #expect(try count(second, .health) == [1, 0])
+    }
+
     @Test func `a key is renewed once its lifetime is over, and no read waits for it`() async throws {
         let gateway = try gateway()
         try await gateway.put("a/x", "v")

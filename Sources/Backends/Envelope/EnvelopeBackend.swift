@@ -16,7 +16,7 @@ public final class EnvelopeBackend: SecretBackend {
     public let name: String
 
     let store: any SecretBackend
-    let wrappers: [any KeyWrapper]
+    let wrappers: [CountedKeyWrapper]
     let cache: DomainKeyCache
     let keyring: Keyring
     let options: EnvelopeOptions
@@ -48,9 +48,10 @@ public final class EnvelopeBackend: SecretBackend {
         }
         self.name = "envelope(\(store.name))"
         self.store = store
-        self.wrappers = keyWrappers
+        let wrappers = keyWrappers.map { CountedKeyWrapper($0) }
+        self.wrappers = wrappers
         self.cache = DomainKeyCache(options: options, clock: clock)
-        self.keyring = Keyring(store: store, wrappers: keyWrappers, clock: clock, random: random)
+        self.keyring = Keyring(store: store, wrappers: wrappers, clock: clock, random: random)
         self.options = options
         self.clock = clock
         self.random = random
@@ -68,6 +69,9 @@ public final class EnvelopeBackend: SecretBackend {
         self.clock = envelope.clock
         self.random = envelope.random
     }
+
+    /// How often each key-encryption key was used since the start, by operation.
+    public var keyUses: [KEKUse] { wrappers.flatMap(\.uses) }
 
     /// Wipes domain keys in memory that are past their lifetime and grace. Keys in use renew themselves; call
     /// this now and then for those that nobody asks for any more.

@@ -7,7 +7,7 @@ import Synchronization
 
 /// A figure of now, for metrics.
 public struct Gauge: Sendable {
-    /// Its name, as Prometheus has it.
+    /// Its name, as Prometheus has it; it ends in `_total` if the figure is a count that only grows.
     public let name: String
     /// What it is, in one line.
     public let help: String
@@ -23,6 +23,9 @@ public struct Gauge: Sendable {
         self.value = value
         self.labels = labels
     }
+
+    /// What only grows has a name that says so, as is the custom with Prometheus.
+    fileprivate var type: String { name.hasSuffix("_total") ? "counter" : "gauge" }
 
     /// The line of the text format.
     fileprivate var sample: String {
@@ -111,7 +114,7 @@ public final class GatewayMetrics: Sendable {
             """
         var last = ""
         for gauge in gauges {
-            if gauge.name != last { text += "# HELP \(gauge.name) \(gauge.help)\n# TYPE \(gauge.name) gauge\n" }
+            if gauge.name != last { text += "# HELP \(gauge.name) \(gauge.help)\n# TYPE \(gauge.name) \(gauge.type)\n" }
             last = gauge.name
             text += gauge.sample
         }

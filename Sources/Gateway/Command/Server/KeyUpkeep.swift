@@ -71,7 +71,13 @@ final class KeyUpkeep: Service {
 
     /// The state of keys for metrics.
     var gauges: [Gauge] {
-        var gauges: [Gauge] = []
+        var gauges = envelope.keyUses.flatMap { use in
+            [("ok", use.successes), ("failed", use.failures)].map { outcome, count in
+                Gauge(
+                    "postern_kek_operations_total", "What was asked of key-encryption keys, by operation and outcome.",
+                    Double(count), labels: ["kek": use.kek, "operation": use.operation.rawValue, "outcome": outcome])
+            }
+        }
         if let report = envelope.lastVerification {
             for result in report.keks {
                 gauges.append(
