@@ -9,6 +9,7 @@ import struct
 import subprocess
 import threading
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -53,15 +54,19 @@ class Gateway:
         environment: dict[str, str] | None = None,
     ):
         self._binary, self._pki, self.folder = binary, pki, folder
-        self._environment = environment or {}
         self._admin_key = secrets.token_urlsafe(32)
         self._tls = ssl.create_default_context(cafile=str(pki / "ca.pem"))
         self.audit = folder / "audit"
         self.server: Server | None = None
         folder.mkdir(parents=True)
         self.configuration = folder / "postern.yaml"
-        self.configuration.write_text(_CONFIGURATION.format(pki=pki, store=store))
+        self.configure(store, environment)
         self.set_policy(policy)
+
+    def configure(self, store: str, environment: dict[str, str] | None = None) -> None:
+        """Writes the store that the next start takes, and what it needs in the environment."""
+        self.configuration.write_text(_CONFIGURATION.format(pki=self._pki, store=store))
+        self._environment = environment or {}
 
     def set_policy(self, policy: str) -> None:
         """Writes the policy that the next start takes."""
@@ -129,6 +134,17 @@ class Gateway:
             worker.join()
         if failures:
             raise failures[0]
+
+    def call(self, method: str, path: str, body: dict | None = None) -> dict:
+        """Calls the admin API once."""
+        request = urllib.request.Request(
+            f"https://{self.admin_address}{path}", json.dumps(body).encode() if body is not None else None,
+            {"Authorization": f"Bearer {self._admin_key}", "Content-Type": "application/json"}, method=method)
+        try:
+            with urllib.request.urlopen(request, context=self._tls, timeout=60) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise RuntimeError(f"{method} {path}: {error.code} {error.read().decode()}") from error
 
     def pages(self, prefix: str, limit: int):
         """The names below a prefix, page by page, through the admin API."""

@@ -10,21 +10,27 @@ import PosternProtocol
 struct EnvelopePlace {
     let path: SecretPath
     let version: Int
-
-    var description: String { "\(path) version \(version)" }
-
     /// What the version's key is derived for: format, path and version.
-    var derivationInfo: [UInt8] {
+    let derivationInfo: [UInt8]
+
+    init(path: SecretPath, version: Int) {
+        self.path = path
+        self.version = version
         var info: [UInt8] = []
+        info.reserveCapacity(EnvelopeHeader.formatName.utf8.count + path.text.utf8.count + 12)
         info.append(prefixed: EnvelopeHeader.formatName)
         info.append(prefixed: path.text)
         info.append(bigEndian: Int64(version))
-        return info
+        derivationInfo = info
     }
+
+    var description: String { "\(path) version \(version)" }
 
     /// What the ciphertext is bound to: the same, and the domain key's name.
     func associatedData(_ key: DomainKeyName) -> [UInt8] {
-        var data = derivationInfo
+        var data: [UInt8] = []
+        data.reserveCapacity(derivationInfo.count + DomainKeyID.byteCount + 4)
+        data += derivationInfo
         data += key.id.bytes
         data.append(bigEndian: key.version)
         return data
