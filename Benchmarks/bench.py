@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from statistics import median
 
+import keys
 import latency
 import machine
 import memory
@@ -28,7 +29,7 @@ from processes import Server, clean_environment
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / ".postern-bench"
 SECONDS = float(os.environ.get("POSTERN_BENCH_SECONDS", "6"))
-LIMIT = 900
+LIMIT = 1_800
 SECRET = "llm/openai/api_key"
 
 
@@ -144,6 +145,18 @@ def audit_storm(binary: Path, folder: Path) -> str | None:
     return done.stdout.strip()
 
 
+def measure_keys(folder: Path, postern: Path, pki: Path, value: str, results: dict) -> None:
+    """What keys cost: an HSM's, the envelope's, and those of many domains and secrets at once."""
+    say("Postern with keys in an HSM: re-wrapping 1,000 domains, then 1,000,000 reads")
+    results["hsm"] = keys.measure_hsm(postern, folder / "hsm", pki, OUTPUT / "clientcert.so", value)
+    say("The HSM's token, through the pool and in a bare loop")
+    results["hsm_pool"] = keys.helper_rows(postern.with_name("pkcs11-bench"))
+    say("The envelope alone")
+    results["envelope"] = keys.helper_rows(postern.with_name("envelope-bench"))
+    say("Postern: re-encrypting 100,000 secrets")
+    results["reencrypt"] = keys.measure_reencrypt(postern, folder / "reencrypt", pki)
+
+
 def say(what: str) -> None:
     """Progress, for who waits."""
     print(f"· {what}", file=sys.stderr, flush=True)
@@ -177,6 +190,7 @@ def measure(folder: Path, postern: Path, bao: Path) -> dict:
         postern, bao, folder / "vault", pki, OUTPUT / "clientcert.so", value, SECONDS)
     say("Postern in front of OpenBao: 100,000 names")
     results["vault_list"] = vault.measure_list(postern, bao, folder / "vault-list", pki)
+    measure_keys(folder / "keys", postern, pki, value, results)
     if storm := audit_storm(postern, folder / "storm"):
         results["audit_storm"] = storm
     results["others"] = others.share()

@@ -31,7 +31,8 @@ def claims(results: dict) -> list[Claim]:
     books = results["books"]
     vault, listed = results["vault"], results["vault_list"]
     cpu = vault["through_openbao_cpu_us"] / vault["direct_openbao_cpu_us"]
-    return [
+    hsm = results["hsm"]
+    claims = [
         Claim("audited reads, 32 connections × 32 streams", full, "reads/s", 80_000, True, 150_000),
         Claim("that ÷ OpenBao's audited reads", full / results["openbao_best"], "×", 35, True, 70),
         Claim("one call − one fdatasync, mean", one["added_ms"], "ms", 0.3, False),
@@ -42,7 +43,13 @@ def claims(results: dict) -> list[Claim]:
         Claim("a read through Postern − straight − one fdatasync, p50", vault["added_p50_ms"], "ms", 0.7, False),
         Claim("connections to OpenBao for 10,000 reads", vault["connections"] / vault["reads"] * 1e4, "", 10, False),
         Claim("memory's growth over a list of 100,000 names", listed["growth_mb"], "MB", 10, False),
+        Claim("HSM operations for a million reads", hsm["uses"] / hsm["reads"] * 1e6, "", 9, False),
+        Claim("memory's growth over re-encrypting 100,000 secrets", results["reencrypt"]["growth_mb"], "MB", 10, False),
     ]
+    if results["envelope"]:
+        # Beside the store's own cost, and for values as large as keys and tokens are.
+        claims.append(Claim("the envelope's cost for a read that misses the cache", results["envelope"][0][-1], "µs", 5, False))
+    return claims
 
 
 def text(results: dict) -> str:
@@ -107,6 +114,23 @@ def _others(results: dict) -> list[str]:
         ("connections to OpenBao for these reads", f"{vault['connections']} for {vault['reads']:,}"),
         (f"memory over a list of {listed['secrets']:,} names, by page",
          f"{listed['before_mb']:.1f} MB before, {listed['most_mb']:.1f} MB at most"),
+    ]
+    hsm, moved = results["hsm"], results["reencrypt"]
+    rows += [
+        (f"re-wrapping {hsm['domains']:,} domains under an HSM's key",
+         f"{hsm['rewrap_seconds']:.1f} s, {hsm['rewrap_uses']:,} operations of the HSM"),
+        (f"re-encrypting {moved['secrets']:,} secrets",
+         f"{_number(moved['per_second'])}/s; {moved['before_mb']:.1f} MB before, {moved['most_mb']:.1f} MB at most"),
+    ]
+    rows += [
+        (f"HSM wraps with unwraps, {_number(callers)} at once: bare loop on one thread, through the pool",
+         f"{_number(bare)}/s, {_number(pool)}/s ({_number(ratio)} ×)")
+        for callers, bare, pool, ratio in results["hsm_pool"] or []
+    ]
+    rows += [
+        (f"a read of {_number(size)} bytes: from a store in memory, through the envelope",
+         f"{_number(store)} µs, {_number(through)} µs of processor time")
+        for size, store, through, _ in results["envelope"] or []
     ]
     if "audit_storm" in results:
         rows.append(("the audit log alone", results["audit_storm"]))

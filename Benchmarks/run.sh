@@ -10,8 +10,9 @@ python=.venv/bin/python
 [ -x "$python" ] || { echo "Run this with \`make bench\`, which installs what it needs." >&2; exit 1; }
 
 if [ -z "${POSTERN_BENCH_BINARY:-}" ]; then
-    swift build -c release --static-swift-stdlib --product postern
-    swift build -c release --static-swift-stdlib --product audit-storm
+    for product in postern audit-storm envelope-bench pkcs11-bench; do
+        swift build -c release --static-swift-stdlib --product "$product"
+    done
     POSTERN_BENCH_BINARY=$(swift build -c release --show-bin-path)/postern
 fi
 export POSTERN_BENCH_BINARY
