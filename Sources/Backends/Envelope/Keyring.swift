@@ -189,11 +189,13 @@ extension Keyring {
     ) async throws(SecretError) -> SecretBytes {
         let binding = KeyringRecord.associatedData(domain: domain, key: name)
         var failures: [SecretError] = []
-        for wrapper in wrappers {
+        for (position, wrapper) in wrappers.enumerated() {
             for wrap in key.wraps where wrap.kek == wrapper.descriptor.id {
+                // One that does not answer leaves the others their share of the time.
+                let share = deadline.remaining / (wrappers.count - position)
                 do throws(SecretError) {
                     let bytes = try await wrapper.unwrap(
-                        Array(wrap.blob), associatedData: binding, deadline: deadline)
+                        Array(wrap.blob), associatedData: binding, deadline: min(deadline, .after(share)))
                     guard bytes.count == DomainKey.byteCount else {
                         throw SecretError(.integrityFailure, "\(wrap.kek) unwrapped \(bytes.count) bytes, not 32.")
                     }

@@ -53,14 +53,21 @@ extension EnvelopeBackend: KeyManagement {
         var results = wrappers.map { KeyVerification.Result(kek: $0.descriptor.id) }
         var count = 0
         if let domain {
-            try await keyring.verify(domain, &results, deadline: deadline)
+            try await keyring.verify(domain, &results, patience: options.keyTimeout, deadline: deadline)
             count = 1
         } else {
             try await keyring.noteWrappers(deadline: deadline)
             try await keyring.forEachDomain(deadline: deadline) { (name) throws(SecretError) in
-                try await keyring.verify(name, &results, deadline: deadline)
+                try await keyring.verify(name, &results, patience: options.keyTimeout, deadline: deadline)
                 count += 1
             }
+        }
+        for (index, wrapper) in wrappers.enumerated() where results[index].opened + results[index].failed == 0 {
+            // Nothing to open says nothing of whether it could.
+            let health = await wrapper.health(deadline: min(deadline, .after(options.keyTimeout)))
+            guard !health.isReady else { continue }
+            results[index].ok = false
+            results[index].problem = health.detail
         }
         let report = KeyVerification(verifiedAt: clock.now(), domains: count, keks: results)
         // A look at one domain says nothing good of the others, but something bad of the key.

@@ -14,9 +14,11 @@ final class VerificationState: Sendable {
 
 extension Keyring {
     /// Opens each version of a domain's key with each wrapper and compares.
-    /// - Parameter results: one for each wrapper, in the order of wrappers; counts are added.
+    /// - Parameters:
+    ///   - results: one for each wrapper, in the order of wrappers; counts are added.
+    ///   - patience: how long one unwrapping may take.
     func verify(
-        _ domain: String, _ results: inout [KeyVerification.Result], deadline: Deadline
+        _ domain: String, _ results: inout [KeyVerification.Result], patience: Duration, deadline: Deadline
     ) async throws(SecretError) {
         let record = try await existing(domain, deadline: deadline).record
         guard !record.isDestroyed else {
@@ -35,7 +37,7 @@ extension Keyring {
                 }
                 do throws(SecretError) {
                     let bytes = try await wrapper.unwrap(
-                        Array(wrap.blob), associatedData: binding, deadline: deadline)
+                        Array(wrap.blob), associatedData: binding, deadline: min(deadline, .after(patience)))
                     guard bytes.count == DomainKey.byteCount, opened == nil || opened == bytes else {
                         throw SecretError(.integrityFailure, "It opens to other bytes than the other keys say.")
                     }
