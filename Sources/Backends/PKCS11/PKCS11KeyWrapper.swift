@@ -109,6 +109,19 @@ public final class PKCS11KeyWrapper: KeyWrapper {
         return key
     }
 
+    /// Whether a blob was made in another way than ``wrap(_:associatedData:deadline:)`` wraps now, or under another name
+    /// of the key. A key on a token has no versions.
+    /// - Throws: `key_unavailable`, `deadline_exceeded`, `cancelled`.
+    public func needsRewrap(_ blob: [UInt8], deadline: Deadline) async throws(SecretError) -> Bool {
+        let now = try await chosen(deadline: deadline).mechanism
+        do throws(SecretError) {
+            return try WrappedKeyHeader.read(blob, id: id).mechanism != now
+        } catch {
+            // It does not open as it is.
+            return true
+        }
+    }
+
     /// Wraps and unwraps a random key.
     public func health(deadline: Deadline) async -> BackendHealth {
         do throws(SecretError) {

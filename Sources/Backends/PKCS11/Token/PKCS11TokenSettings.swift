@@ -17,8 +17,8 @@ public struct PKCS11TokenSettings: Sendable, Hashable {
 
     /// Describes a token by a URI and what the URI leaves out.
     /// - Parameters:
-    ///   - uri: names the token; a key's name in it is left out. Its `module-path`, `module-name` and `pin-source` count
-    ///     where the other parameters are nil.
+    ///   - uri: names the token; a key's name in it is left out. Its `module-path`, `module-name`, `x-init-args` and
+    ///     `pin-source` count where the other parameters are nil.
     ///   - module: the module; nil if the URI names it.
     ///   - pin: where the PIN is; nil if the URI says so, or there is none.
     /// - Throws: `invalid_argument` if no module is named, or the URI does not say which token.
@@ -28,9 +28,9 @@ public struct PKCS11TokenSettings: Sendable, Hashable {
         if let module {
             self.module = module
         } else if let path = uri.modulePath {
-            self.module = PKCS11ModuleLocation(.path(path))
+            self.module = PKCS11ModuleLocation(.path(path), initArguments: uri.initArguments)
         } else if let name = uri.moduleName {
-            self.module = PKCS11ModuleLocation(.configured(name))
+            self.module = PKCS11ModuleLocation(.configured(name), initArguments: uri.initArguments)
         } else {
             throw SecretError(
                 .invalidArgument,

@@ -42,6 +42,8 @@ public struct PKCS11URI: Sendable, Hashable {
     public internal(set) var modulePath: String?
     /// The module's name in p11-kit's configuration (`module-name`).
     public internal(set) var moduleName: String?
+    /// What the module wants to be told when it is initialised (`x-init-args`, an attribute of Postern's own).
+    public internal(set) var initArguments: String?
     /// Where the PIN is (`pin-source`).
     public internal(set) var pinSource: PINSource?
 

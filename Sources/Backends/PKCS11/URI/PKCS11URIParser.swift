@@ -91,7 +91,7 @@ struct PKCS11URIParser {
         case "slot-id":
             guard let number = UInt(try string(value, of: name)) else { throw bad("`slot-id` is a decimal number") }
             uri.slotID = number
-        case "pin-source", "pin-value", "module-path", "module-name":
+        case "pin-source", "pin-value", "module-path", "module-name", "x-init-args":
             throw bad("`\(name)` belongs behind a `?`")
         default: throw bad("it has the attribute `\(name)`, which is not known; leave it out")
         }
@@ -111,6 +111,7 @@ struct PKCS11URIParser {
             guard path.hasPrefix("/") else { throw bad("`module-path` is an absolute path") }
             uri.modulePath = path
         case "module-name": uri.moduleName = try string(value, of: name)
+        case "x-init-args": uri.initArguments = try string(value, of: name)
         default: throw bad("it has the attribute `\(name)`, which is not known; leave it out")
         }
     }
