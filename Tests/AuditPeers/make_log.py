@@ -42,7 +42,10 @@ class LogWriter:
             count = hashes_at(level, head.size)
             self.rows.append(list(tree.hashes(level, count // WIDTH)) if count % WIDTH else [])
         if head.size % WIDTH:
-            self.bundle = tree.directory.bundle(head.size // WIDTH, head.size % WIDTH)[1] or b""
+            path, bundle, full = tree.directory.bundle(head.size // WIDTH, head.size % WIDTH)
+            if bundle is None or full:
+                raise Unreadable(f"{path} is not there to go on from")
+            self.bundle = bundle
 
     def write(self, path: str, data: bytes) -> None:
         """Puts a file in place at once: a reader sees all of it or none."""
