@@ -77,6 +77,11 @@ def parse(data: bytes) -> object:
         raise NotJSON(f"not JSON at character {error.pos}: {error.msg}") from None
     except RecursionError:
         raise NotJSON("nested too deep") from None
+    except NotJSON:
+        raise
+    except ValueError as error:
+        # Python reads no integer of more than some thousand digits.
+        raise NotJSON(f"a number is too long: {error}") from None
 
 
 def problem(entry: bytes) -> str | None:

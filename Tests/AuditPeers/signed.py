@@ -26,7 +26,10 @@ class Trust:
 
 
 def check_checkpoint(data: bytes, trust: Trust, report: Report, path: str, witnessed: bool = True) -> Checkpoint | None:
-    """The checkpoint, or None if it cannot be read as one; what is wrong with it and its signatures is reported."""
+    """The checkpoint, if a trusted key of the log signed it; what is wrong with it and its signatures is reported.
+
+    Without such a signature nothing in it is to be believed, so there is nothing to check a tree against.
+    """
     try:
         note = Note.parse(data)
         head = Checkpoint.parse(note.text)
@@ -42,10 +45,12 @@ def check_checkpoint(data: bytes, trust: Trust, report: Report, path: str, witne
         if not signers:
             named = ", ".join(f"{s.name}+{s.key_id.hex()}" for s in note.signatures)
             report.bad("signature", f"none of the log's keys signed it; its signatures are by {named}", path)
-        elif path == "checkpoint":
+            return None
+        if path == "checkpoint":
             report.facts["signed_by"] = ", ".join(f"{key.name}+{key.id.hex()}" for key in signers)
     except NoteError as error:
         report.bad("signature", str(error), path)
+        return None
     if witnessed and trust.witnesses:
         check_witnesses(note, trust, report, path)
     return head

@@ -105,6 +105,7 @@ def verify(
         return report
     head = check_checkpoint(data, trust, report, "checkpoint")
     if head is None:
+        report.notice("no trusted checkpoint: the entries and tiles were not checked")
         return report
     report.facts.update(origin=head.origin, size=head.size, root=head.root.hex())
     if minimum > head.size:

@@ -3,7 +3,8 @@
 A tile is right when the tile above holds its hash, and the rightmost, partial tiles when they hash to the signed root
 together. So a fault is laid at the door of the file that holds it: with a right tile an entry that does not match is
 bad; with a tile that the one above does not know, it is the tile, unless what is under it does not match either. Below
-a tile that is bad or gone, the files can only be compared with one another until the hash above is reached again.
+a tile that is bad or gone, the files can only be compared with one another until the hash above is reached again; below two
+that are gone, nothing is looked at.
 Memory holds one bundle and one tile a level.
 """
 
@@ -98,7 +99,8 @@ class TreeCheck:
         if len(data) != width * HASH_SIZE:
             more = "or more" if len(data) > WIDTH * HASH_SIZE else "bytes"
             message = f"the tile has {len(data)} {more}, not {width * HASH_SIZE}"
-            self.report.bad("tile", message, path, min(first + (len(data) // HASH_SIZE << 8 * level), last - 1), last)
+            position = min(len(data) // HASH_SIZE, width - 1)
+            self.report.bad("tile", message, path, first + (position << 8 * level), last)
             return None
         return hashes_of(data)
 
@@ -107,6 +109,11 @@ class TreeCheck:
         if not self.wanted(level, index):
             return None
         stored = self.stored_tile(level, index, WIDTH)
+        if stored is None and above is None:
+            # Where two tiles in line are gone, so may be any number under them: the size is only the signer's claim.
+            if self.pruned(index, level):
+                self.report.count("entries_pruned", WIDTH << 8 * level)
+            return None
         right = above_right and stored is not None and root_of(stored) == above
         row = self.under(level, index, WIDTH, stored, right)
         whole = filled(row, stored)
@@ -181,7 +188,7 @@ class TreeCheck:
                     row[position - 1] = leaf_hash(entry)
                     self.entry(base + position - 1, entry, path)
         except Malformed as error:
-            self.report.bad("bundle", f"the bundle is malformed: {error}", path, base + error.position)
+            self.report.bad("bundle", f"the bundle is malformed: {error}", path, base + min(error.position, width - 1))
             return row
         if position > width and not cut:
             self.report.bad("bundle", f"the bundle has more than its {width} entries", path, base + width - 1)
