@@ -3,7 +3,7 @@
 import base64
 import unittest
 
-from note import COSIGNATURE, MLDSA_COSIGNATURE, Checkpoint, Key, Note, NoteError, Signer, verify_note
+from note import COSIGNATURE, MLDSA_COSIGNATURE, Checkpoint, Key, Note, NoteError, Signer, signed_message, verify_note
 
 # From the specification of signed notes, from Go's note package, and two tree heads of Go's checksum database.
 PUBLISHED = [
@@ -80,15 +80,11 @@ class NoteTests(unittest.TestCase):
                     verify_note(changed, [witness.key])
 
     def test_the_message_of_an_ed25519_cosignature_is_that_of_the_specification(self):
-        from note import signed_message
-
         key = Signer("w", bytes(32), COSIGNATURE).key
         text = b"example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n"
         self.assertEqual(signed_message(key, text, 1679315147), b"cosignature/v1\ntime 1679315147\n" + text)
 
     def test_the_message_of_an_mldsa_cosignature_is_that_of_the_specification(self):
-        from note import signed_message
-
         key = Signer("w", bytes(32), MLDSA_COSIGNATURE).key
         expected = (
             b"subtree/v1\n\0" + b"\x01w" + (5).to_bytes(8, "big") + b"\x0fexample.org/log" + bytes(8)
