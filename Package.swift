@@ -121,6 +121,12 @@ let package = Package(
             ],
             path: "Sources/Backends/SQLiteDev"),
 
+        // The formats of C2SP transparency logs: trees, tiles, notes, proofs. Pure; knows nothing of Postern.
+        .target(
+            name: "TransparencyLog",
+            dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+            path: "Sources/TransparencyLog", swiftSettings: [.strictMemorySafety()]),
+
         // The gateway's layers, from the bottom up. None of them lists a backend.
         .target(
             name: "PosternPolicy",
@@ -128,7 +134,9 @@ let package = Package(
             path: "Sources/Gateway/Policy", swiftSettings: [.strictMemorySafety()]),
         .target(
             name: "PosternAudit",
-            dependencies: ["CProcess", "PosternProtocol", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: [
+                "CProcess", "PosternProtocol", "TransparencyLog", .product(name: "Crypto", package: "swift-crypto"),
+            ],
             path: "Sources/Gateway/Audit", swiftSettings: [.strictMemorySafety()]),
         .target(
             name: "PosternCore",
@@ -310,6 +318,10 @@ let package = Package(
                 "BackendConformance", "PosternProtocol", "SQLiteDev", "SQLiteStorm",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
+        .testTarget(
+            name: "TransparencyLogTests",
+            dependencies: ["TransparencyLog", .product(name: "Crypto", package: "swift-crypto")],
+            resources: [.embedInCode("Vectors/merkle-probes.json")]),
         .executableTarget(
             name: "audit-storm", dependencies: ["PosternAudit", "PosternProtocol"], path: "Tests/Helpers/AuditStorm"),
         .testTarget(name: "AuditTests", dependencies: ["PosternAudit", "PosternProtocol", "audit-storm"]),
