@@ -33,4 +33,9 @@ import Testing
     func `whatever fails, a secret is as before or as after`(seed: UInt64) async throws {
         try await BackendConformance.checkNothingIsHalfDone(on: Self.harness, seed: seed, operations: 300)
     }
+
+    @Test(.timeLimit(.minutes(10)), arguments: BackendConformance.historyChecks)
+    func `it takes over histories`(check: ConformanceCheck) async throws {
+        try await check.run(on: Self.harness)
+    }
 }

@@ -62,6 +62,11 @@ import Testing
         try await check.run(on: Self.harness("cache(envelope(sqlite))", cached: true))
     }
 
+    @Test(.timeLimit(.minutes(10)), arguments: BackendConformance.historyChecks)
+    func `envelope over a file takes over histories`(check: ConformanceCheck) async throws {
+        try await check.run(on: Self.harness("envelope(sqlite)", cached: false))
+    }
+
     @Test(arguments: [1, 2] as [UInt64])
     func `whatever fails below the cache, a secret is as before or as after`(seed: UInt64) async throws {
         try await BackendConformance.checkNothingIsHalfDone(on: .inMemory, seed: seed) { store in

@@ -66,6 +66,16 @@ import VaultServers
         try await check.run(on: Self.enveloped)
     }
 
+    @Test(.timeLimit(.minutes(10)), arguments: BackendConformance.historyChecks)
+    func `takes over histories`(check: ConformanceCheck) async throws {
+        try await check.run(on: Self.harness)
+    }
+
+    @Test(.timeLimit(.minutes(10)), arguments: BackendConformance.historyChecks)
+    func `takes over histories under Envelope`(check: ConformanceCheck) async throws {
+        try await check.run(on: Self.enveloped)
+    }
+
     @Test(.timeLimit(.minutes(10)), arguments: [1, 2] as [UInt64])
     func `whatever fails, a secret is as before or as after`(seed: UInt64) async throws {
         try await BackendConformance.checkNothingIsHalfDone(on: Self.harness, seed: seed, operations: 300)

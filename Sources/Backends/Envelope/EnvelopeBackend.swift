@@ -95,7 +95,14 @@ extension EnvelopeBackend {
             throw SecretError(
                 .integrityFailure, "The store was asked for \(path) and answered with another secret or version.")
         }
-        guard stored.payload.fields.count == 1, let envelope = stored.payload[EnvelopeHeader.fieldName] else {
+        let payload = try await open(stored.payload, at: place, deadline: deadline)
+        return SecretVersion(
+            path: path, info: stored.info, payload: payload, labels: stored.labels, freshness: stored.freshness)
+    }
+
+    /// Decrypts what is stored for a version.
+    func open(_ stored: Payload, at place: EnvelopePlace, deadline: Deadline) async throws(SecretError) -> Payload {
+        guard stored.fields.count == 1, let envelope = stored[EnvelopeHeader.fieldName] else {
             throw SecretError(
                 .integrityFailure,
                 "\(place.description) is not an envelope: something other than this gateway stored it without "
@@ -104,15 +111,13 @@ extension EnvelopeBackend {
         let header = try envelope.withUnsafeBytes { (bytes) throws(SecretError) in
             try EnvelopeHeader(of: bytes, what: place.description)
         }
-        let domain = String(path.domain)
+        let domain = String(place.path.domain)
         let key = try await cache.key(.named(domain: domain, header.key), deadline: deadline) {
             await self.load { (deadline) throws(SecretError) in
                 try await self.keyring.key(header.key, domain: domain, deadline: deadline)
             }
         }
-        let payload = try EnvelopeCipher.open(envelope, header: header, at: place, domainKey: key)
-        return SecretVersion(
-            path: path, info: stored.info, payload: payload, labels: stored.labels, freshness: stored.freshness)
+        return try EnvelopeCipher.open(envelope, header: header, at: place, domainKey: key)
     }
 
     /// Encrypts a payload and writes it as a new version.
@@ -126,12 +131,7 @@ extension EnvelopeBackend {
     ) async throws(SecretError) -> VersionInfo {
         try refuseReserved(path)
         try deadline.check("\(path) was written")
-        let domain = String(path.domain)
-        let key = try await cache.key(.current(domain: domain), deadline: deadline) {
-            await self.load { (deadline) throws(SecretError) in
-                try await self.keyring.currentKey(domain: domain, deadline: deadline)
-            }
-        }
+        let key = try await currentKey(of: path, deadline: deadline)
         if let expecting {
             return try await write(path, payload, key, after: expecting, deadline: deadline)
         }
@@ -155,13 +155,7 @@ extension EnvelopeBackend {
     ) async throws(SecretError) -> VersionInfo {
         // An absurd expectation must fail in the store, not overflow here.
         let place = EnvelopePlace(path: path, version: current &+ 1)
-        let fresh = try random.bytes(EnvelopeHeader.saltBytes + EnvelopeHeader.nonceBytes)
-        let envelope = try EnvelopeCipher.seal(
-            payload, for: place, domainKey: key, salt: Array(fresh.prefix(EnvelopeHeader.saltBytes)),
-            nonce: Array(fresh.suffix(EnvelopeHeader.nonceBytes)))
-        // The limit is on what the caller may store; the envelope's own bytes come on top of it.
-        let sealed = try Payload(
-            [Payload.Field(name: EnvelopeHeader.fieldName, value: envelope)], maximumBytes: .max)
+        let sealed = try seal(payload, for: place, under: key)
         let written = try await store.write(path, sealed, expecting: current, deadline: deadline)
         guard written.number == place.version else {
             throw SecretError(
@@ -170,6 +164,26 @@ extension EnvelopeBackend {
                     + "cannot be read. Write the secret again.")
         }
         return written
+    }
+
+    /// The key that new versions of a secret are encrypted under.
+    func currentKey(of path: SecretPath, deadline: Deadline) async throws(SecretError) -> DomainKey {
+        let domain = String(path.domain)
+        return try await cache.key(.current(domain: domain), deadline: deadline) {
+            await self.load { (deadline) throws(SecretError) in
+                try await self.keyring.currentKey(domain: domain, deadline: deadline)
+            }
+        }
+    }
+
+    /// Encrypts a payload for its place.
+    func seal(_ payload: Payload, for place: EnvelopePlace, under key: DomainKey) throws(SecretError) -> Payload {
+        let fresh = try random.bytes(EnvelopeHeader.saltBytes + EnvelopeHeader.nonceBytes)
+        let envelope = try EnvelopeCipher.seal(
+            payload, for: place, domainKey: key, salt: Array(fresh.prefix(EnvelopeHeader.saltBytes)),
+            nonce: Array(fresh.suffix(EnvelopeHeader.nonceBytes)))
+        // The limit is on what the caller may store; the envelope's own bytes come on top of it.
+        return try Payload([Payload.Field(name: EnvelopeHeader.fieldName, value: envelope)], maximumBytes: .max)
     }
 
     private func currentVersion(_ path: SecretPath, deadline: Deadline) async throws(SecretError) -> Int {

@@ -117,7 +117,7 @@ extension SQLiteBackend {
         }
     }
 
-    private static func create(_ path: SecretPath, at now: Timestamp, in db: Database) throws -> SecretRow {
+    static func create(_ path: SecretPath, at now: Timestamp, in db: Database) throws -> SecretRow {
         try db.run(
             "INSERT INTO secret (path, current, created_at, updated_at) VALUES (?, 0, ?, ?)",
             [path.text, now.microseconds, now.microseconds])
@@ -134,12 +134,12 @@ extension SQLiteBackend {
     }
 
     /// An etag of 128 random bits, which in practice never repeat, in hexadecimal digits.
-    private static func newETag() -> ETag {
+    static func newETag() -> ETag {
         let digits = String(UInt128.random(in: 0...UInt128.max), radix: 16)
         return ETag(String(repeating: "0", count: 32 - digits.count) + digits)
     }
 
-    private static func insert(_ payload: Payload, into secret: SecretRow, version: Int, in db: Database) throws {
+    static func insert(_ payload: Payload, into secret: SecretRow, version: Int, in db: Database) throws {
         // Not a kept statement, which would keep a copy of the value. GRDB binds data without bytes as NULL, which is
         // not what an empty value is.
         let statement = try db.makeStatement(
@@ -159,7 +159,7 @@ extension SQLiteBackend {
 
 extension Database {
     /// Executes a statement that is compiled once and kept.
-    fileprivate func run(_ sql: String, _ arguments: StatementArguments) throws {
+    func run(_ sql: String, _ arguments: StatementArguments) throws {
         try cachedStatement(sql: sql).execute(arguments: arguments)
     }
 }

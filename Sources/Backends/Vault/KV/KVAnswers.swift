@@ -12,6 +12,8 @@ struct KVVersion: Sendable {
     private(set) var isDestroyed = false
     /// The secret's custom metadata, where the answer has it in the same object.
     private(set) var labels: [String: String] = [:]
+    /// The dates that versions had in another store, where the answer has them in the same object.
+    private(set) var history = KVHistory()
 
     init(from json: inout JSONReader, _ what: String) throws(SecretError) {
         try json.object(what) { (json, name) throws(SecretError) in
@@ -20,28 +22,35 @@ struct KVVersion: Sendable {
             case "created_time": createdAt = try json.time("The creation time")
             case "deletion_time": deletedAt = try json.time("The deletion time")
             case "destroyed": isDestroyed = try json.boolean("destroyed")
-            case "custom_metadata": labels = try json.labels()
+            case "custom_metadata": (labels, history) = try json.labels()
             default: _ = try json.raw("A member")
             }
         }
     }
 
     /// The version as the contract describes it.
-    /// - Parameter now: what time it is; nil where Vault itself has said that the version can be read.
-    func info(number: Int, at now: Timestamp?) throws(SecretError) -> VersionInfo {
+    /// - Parameters:
+    ///   - now: what time it is; nil where Vault itself has said that the version can be read.
+    ///   - history: the dates that the secret's versions had in another store.
+    ///   - clock: tells whether a version is past the time that it had in another store.
+    func info(
+        number: Int, at now: Timestamp?, _ history: KVHistory = KVHistory(), _ clock: any WallClock = SystemWallClock()
+    ) throws(SecretError) -> VersionInfo {
         guard let createdAt, number > 0 else {
             throw SecretError(.backendUnavailable, "Vault answered with a version without creation time or number.")
         }
-        let deletesAt = deletedAt?.timestamp
+        let dates = history.versions[number]
+        let earlier = dates?.deletion(whereVaultSays: deletedAt)
+        let deletesAt = earlier ?? deletedAt?.timestamp
         var state = VersionInfo.State.available
         if isDestroyed {
             state = .destroyed
-        } else if let deletesAt, let now, deletesAt <= now {
+        } else if let deletesAt, let now = earlier == nil ? now : clock.now(), deletesAt <= now {
             state = .deleted
         }
         return VersionInfo(
-            number: number, etag: Self.etag(number, createdAt), createdAt: createdAt.timestamp, state: state,
-            deletesAt: deletesAt)
+            number: number, etag: Self.etag(number, createdAt), createdAt: dates?.created ?? createdAt.timestamp,
+            state: state, deletesAt: deletesAt)
     }
 
     /// A version's number and when it was made, to the nanosecond: a secret that was removed and made anew has the numbers
@@ -75,6 +84,8 @@ struct KVMetadata: Sendable {
     let updatedAt: VaultTime
     let settings: SecretMetadata
     let versions: [Int: KVVersion]
+    /// The dates that the secret and its versions had in another store.
+    let history: KVHistory
     /// The version of the metadata itself, where the server counts it.
     let metadataVersion: Int?
 
@@ -83,6 +94,7 @@ struct KVMetadata: Sendable {
         var (current, metadataVersion): (Int?, Int?)
         var settings = SecretMetadata()
         var versions: [Int: KVVersion] = [:]
+        var history = KVHistory()
         try answer.readData { (json, name) throws(SecretError) in
             switch name {
             case "current_version": current = try json.integer(name)
@@ -91,7 +103,7 @@ struct KVMetadata: Sendable {
             case "updated_time": updated = try json.time(name)
             case "cas_required": settings.casRequired = try json.boolean(name)
             case "max_versions": settings.maxVersions = try json.integer(name)
-            case "custom_metadata": settings.labels = try json.labels()
+            case "custom_metadata": (settings.labels, history) = try json.labels()
             case "delete_version_after":
                 let text = try json.string(name)
                 guard let duration = GoDuration.parse(text) else {
@@ -115,17 +127,20 @@ struct KVMetadata: Sendable {
         self.updatedAt = updated
         self.settings = settings
         self.versions = versions
+        self.history = history
         self.metadataVersion = metadataVersion
     }
 
     /// The secret as the contract describes it.
-    func description(_ path: SecretPath, at now: Timestamp) throws(SecretError) -> SecretDescription {
+    func description(_ path: SecretPath, at clock: any WallClock) throws(SecretError) -> SecretDescription {
+        let now = clock.now()
         var infos: [VersionInfo] = []
         for (number, version) in versions.sorted(by: { $0.key < $1.key }) {
-            infos.append(try version.info(number: number, at: now))
+            infos.append(try version.info(number: number, at: now, history, clock))
         }
         return SecretDescription(
-            path: path, currentVersion: current, createdAt: createdAt.timestamp, updatedAt: updatedAt.timestamp,
+            path: path, currentVersion: current, createdAt: history.created ?? createdAt.timestamp,
+            updatedAt: updatedAt.timestamp,
             metadata: settings, versions: infos)
     }
 }
@@ -153,13 +168,15 @@ extension JSONReader {
         return time
     }
 
-    /// Reads custom metadata: texts by name, or null.
-    fileprivate mutating func labels() throws(SecretError) -> [String: String] {
-        guard !null() else { return [:] }
+    /// Reads custom metadata: texts by name, or null. Some may be Postern's own.
+    fileprivate mutating func labels() throws(SecretError) -> ([String: String], KVHistory) {
+        guard !null() else { return ([:], KVHistory()) }
         var labels: [String: String] = [:]
+        var history = KVHistory()
         try object("custom_metadata") { (json, name) throws(SecretError) in
-            labels[name] = try json.string("A value of custom_metadata")
+            let value = try json.string("A value of custom_metadata")
+            if KVHistory.isKey(name) { history.read(name, value) } else { labels[name] = value }
         }
-        return labels
+        return (labels, history)
     }
 }

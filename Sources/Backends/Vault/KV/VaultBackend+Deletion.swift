@@ -22,6 +22,7 @@ extension VaultBackend {
             // Vault would also keep versions from deleting themselves that have not done so yet.
             return info.state == .deleted
         }
+        try await forgetDeletions(path, of: versions, deadline: deadline)
     }
 
     /// Removes the data of versions for good.
@@ -50,7 +51,8 @@ extension VaultBackend {
             var numbers: [String] = []
             for number in chosen {
                 guard let version = secret.versions[number] else { continue }
-                let info = try version.info(number: number, at: clock.now())
+                let info = try version.info(number: number, at: clock.now(), secret.history, clock)
+                if part == "delete", info.state == .deleted, version.deletedAt == nil { continue }
                 if try isNeeded(number, info) { numbers.append("\(number)") }
             }
             guard !numbers.isEmpty else { return }

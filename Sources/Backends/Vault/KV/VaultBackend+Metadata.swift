@@ -10,20 +10,33 @@ extension VaultBackend {
         _ path: SecretPath, _ change: MetadataChange, deadline: Deadline
     ) async throws(SecretError) -> SecretDescription {
         try deadline.check("changing the metadata of \(path)")
-        return try await uninterrupted { [self] () throws(SecretError) in
+        for name in change.labels.keys where KVHistory.isKey(name) {
+            throw SecretError(
+                .invalidArgument,
+                "Labels that start with \"\(KVHistory.prefix)\" are Postern's own in Vault; use another name.")
+        }
+        return try await changeMetadata(path, change, deadline: deadline).description(path, at: clock)
+    }
+
+    /// Changes a secret's settings and labels, and what Postern itself keeps beside the labels.
+    /// - Parameter own: Postern's own custom metadata to set, or with nil to remove.
+    /// - Returns: the metadata after the change.
+    func changeMetadata(
+        _ path: SecretPath, _ change: MetadataChange, own: [String: String?] = [:], deadline: Deadline
+    ) async throws(SecretError) -> KVMetadata {
+        try await uninterrupted { [self] () throws(SecretError) in
             var isChecked = false
             while true {
                 let before = try await metadata(path, deadline: deadline)
                 _ = try change.applied(to: before.settings)
                 try Self.checkPrintable(change)
-                let patch = Self.patch(
-                    change.spelled(as: before.settings), over: isChecked ? before.metadataVersion : nil)
+                var whole = change.spelled(as: before.settings)
+                whole.labels.merge(own) { $1 }
+                let patch = Self.patch(whole, over: isChecked ? before.metadataVersion : nil)
                 switch try await sendChange(.patch(mount.url("metadata", path), patch), deadline: deadline) {
                 case .success:
                     let after = try await metadata(path, deadline: deadline)
-                    if let after = try await keepingVersions(path, after, change, deadline: deadline) {
-                        return try after.description(path, at: clock.now())
-                    }
+                    if let after = try await keepingVersions(path, after, change, deadline: deadline) { return after }
                 case .absent: throw .notFound(path)
                 // The server wants to be told which metadata is changed (OpenBao's `metadata_cas_required`).
                 case .metadataCASRequired: isChecked = true

@@ -66,16 +66,17 @@ extension VaultBackend {
         guard let json = read.json, version ?? number == number else {
             throw SecretError(.backendUnavailable, "\(answer.node) answered with another version of \(path).")
         }
+        let info = try found.info(number: number, at: nil, found.history, clock)
+        guard info.state == .available else { throw .versionDeleted(path, version: number) }
         let payload = try PayloadEncoding.decode(json, "Version \(number) of \(path)")
-        return SecretVersion(
-            path: path, info: try found.info(number: number, at: nil), payload: payload, labels: found.labels)
+        return SecretVersion(path: path, info: info, payload: payload, labels: found.labels)
     }
 
     /// Describes a secret and its versions, in one request. A secret of which Vault has metadata but no version yet is
     /// described with none.
     public func describe(_ path: SecretPath, deadline: Deadline) async throws(SecretError) -> SecretDescription {
         try deadline.check("describing \(path)")
-        return try await metadata(path, deadline: deadline).description(path, at: clock.now())
+        return try await metadata(path, deadline: deadline).description(path, at: clock)
     }
 
     /// A secret's metadata.

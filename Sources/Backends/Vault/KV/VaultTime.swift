@@ -57,6 +57,11 @@ struct VaultTime: Sendable, Hashable {
         nanoseconds = fraction
     }
 
+    init(seconds: Int64, nanoseconds: Int64) {
+        self.seconds = seconds
+        self.nanoseconds = nanoseconds
+    }
+
     /// The same to the microsecond, rounded down.
     var timestamp: Timestamp { Timestamp(microseconds: seconds * 1_000_000 + nanoseconds / 1_000) }
 
