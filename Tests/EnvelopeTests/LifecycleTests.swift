@@ -298,6 +298,19 @@ extension EnvelopeBackend {
         #expect(register.keks.allSatisfy { $0.configured && $0.wraps == 2 && $0.firstSeen != nil })
     }
 
+    @Test func `a key far away is asked for several domains at a time, and for each once`() async throws {
+        let count = 205
+        let gateway = try gateways.gateway([first])
+        for index in 0..<count { try await gateway.put("d\(index)/x", "v") }
+        first.hold()
+        async let report = gateway.verify(domain: nil, deadline: soon)
+        try await eventually("several calls wait") { first.held == 8 }
+        first.release()
+        #expect(try await report.domains == count)
+        #expect(try await report.keks == [KeyVerification.Result(kek: "hsm:1", opened: count)])
+        #expect(first.unwraps == count)
+    }
+
     @Test func `one that fails turns its result and a detail of health, and not the service`() async throws {
         let gateway = try gateways.gateway([first, second])
         try await gateway.put("a/x", "v")

@@ -50,17 +50,12 @@ extension EnvelopeBackend: KeyManagement {
 
     /// Opens every version of every domain key with every configured key-encryption key, and compares.
     public func verify(domain: String?, deadline: Deadline) async throws(SecretError) -> KeyVerification {
-        var results = wrappers.map { KeyVerification.Result(kek: $0.descriptor.id) }
-        var count = 0
+        var (count, results) = (1, [KeyVerification.Result]())
         if let domain {
-            try await keyring.verify(domain, &results, patience: options.keyTimeout, deadline: deadline)
-            count = 1
+            results = try await keyring.verify(domain, patience: options.keyTimeout, deadline: deadline)
         } else {
             try await keyring.noteWrappers(deadline: deadline)
-            try await keyring.forEachDomain(deadline: deadline) { (name) throws(SecretError) in
-                try await keyring.verify(name, &results, patience: options.keyTimeout, deadline: deadline)
-                count += 1
-            }
+            (count, results) = try await keyring.verifyAll(patience: options.keyTimeout, deadline: deadline)
         }
         for (index, wrapper) in wrappers.enumerated() where results[index].opened + results[index].failed == 0 {
             // Nothing to open says nothing of whether it could.

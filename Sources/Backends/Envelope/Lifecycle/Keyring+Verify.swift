@@ -13,18 +13,71 @@ final class VerificationState: Sendable {
 }
 
 extension Keyring {
+    /// How many domains are looked at together: a key far away takes some tens of milliseconds for each.
+    private static let verifiedTogether = 8
+
+    /// Opens each version of every domain's key with each wrapper and compares.
+    /// - Parameters:
+    ///   - patience: how long one unwrapping may take.
+    ///   - deadline: when the caller stops waiting.
+    /// - Returns: how many domains there are, and a result for each wrapper, in the order of wrappers.
+    func verifyAll(
+        patience: Duration, deadline: Deadline
+    ) async throws(SecretError) -> (domains: Int, results: [KeyVerification.Result]) {
+        var (count, results, cursor) = (0, noResults, String?.none)
+        repeat {
+            let page = try await domains(after: cursor, limit: 100, deadline: deadline)
+            for start in stride(from: 0, to: page.names.count, by: Self.verifiedTogether) {
+                let some = page.names[start..<min(start + Self.verifiedTogether, page.names.count)]
+                for result in try await verify(some, patience: patience, deadline: deadline) {
+                    for index in results.indices { results[index].add(result[index]) }
+                }
+            }
+            count += page.names.count
+            cursor = page.next
+        } while cursor != nil
+        return (count, results)
+    }
+
+    /// Results in the order of the domains, so that of several problems the same one is told each time.
+    private func verify(
+        _ domains: ArraySlice<String>, patience: Duration, deadline: Deadline
+    ) async throws(SecretError) -> [[KeyVerification.Result]] {
+        typealias Outcome = Result<[KeyVerification.Result], SecretError>
+        let outcomes = await withTaskGroup(of: (Int, Outcome).self) { group in
+            for (index, domain) in zip(domains.indices, domains) {
+                group.addTask {
+                    do throws(SecretError) {
+                        return (index, .success(try await verify(domain, patience: patience, deadline: deadline)))
+                    } catch {
+                        return (index, .failure(error))
+                    }
+                }
+            }
+            return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+        }
+        var results: [[KeyVerification.Result]] = []
+        for index in domains.indices {
+            if let outcome = outcomes[index] { results.append(try outcome.get()) }
+        }
+        return results
+    }
+
     /// Opens each version of a domain's key with each wrapper and compares.
     /// - Parameters:
-    ///   - results: one for each wrapper, in the order of wrappers; counts are added.
+    ///   - domain: the domain.
     ///   - patience: how long one unwrapping may take.
+    ///   - deadline: when the caller stops waiting.
+    /// - Returns: a result for each wrapper, in the order of wrappers.
     func verify(
-        _ domain: String, _ results: inout [KeyVerification.Result], patience: Duration, deadline: Deadline
-    ) async throws(SecretError) {
+        _ domain: String, patience: Duration, deadline: Deadline
+    ) async throws(SecretError) -> [KeyVerification.Result] {
+        var results = noResults
         let record = try await existing(domain, deadline: deadline).record
         guard !record.isDestroyed else {
             // Whoever destroyed it may have died before older versions of the record were gone.
             try await eraseOlderRecords(domain, deadline: deadline)
-            return
+            return results
         }
         for key in record.keys where key.destroyedAt == nil {
             guard let name = key.name else { continue }
@@ -53,5 +106,20 @@ extension Keyring {
                 }
             }
         }
+        return results
+    }
+
+    private var noResults: [KeyVerification.Result] {
+        wrappers.map { KeyVerification.Result(kek: $0.descriptor.id) }
+    }
+}
+
+extension KeyVerification.Result {
+    fileprivate mutating func add(_ other: Self) {
+        ok = ok && other.ok
+        opened += other.opened
+        failed += other.failed
+        missing += other.missing
+        problem = problem ?? other.problem
     }
 }
