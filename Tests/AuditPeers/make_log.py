@@ -181,7 +181,7 @@ def main(arguments: list[str] | None = None) -> int:
     write.add_argument("--origin", default="example.org/audit", help="the log's name and origin")
     write.add_argument("--count", type=int, default=1000, help="how many entries to append")
     write.add_argument("--publish-every", type=int, default=0, metavar="N", help="a checkpoint each N entries")
-    write.add_argument("--key", type=Path, help="the signer's key, made if there is none; by default the origin gives it")
+    write.add_argument("--key", type=Path, help="the signer's key, made if there is none; else the origin gives one")
     write.add_argument("--checkpoints", type=Path, metavar="DIR", help="keep each checkpoint here, named by its size")
     write.set_defaults(run=write_command)
     receipt = commands.add_parser("receipt", help="print a tlog-proof")

@@ -368,6 +368,15 @@ def insert_and_make_room(victim: Victim) -> Tampered:
     return Tampered("an entry inserted, the later ones moved", victim.place(index)[0], index)
 
 
+@tampering("append-entry")
+def append_entry(victim: Victim) -> Tampered:
+    """puts an entry more at the end of a bundle"""
+    path, _ = victim.place(victim.some_index())
+    entries = victim.entries(path)
+    victim.put_entries(path, entries + [b'{"forged":true}'])
+    return Tampered("an entry appended", path, victim.start(path, len(entries) - 1))
+
+
 @tampering("duplicate-entry")
 def duplicate_entry(victim: Victim) -> Tampered:
     """puts a copy of an entry in its neighbour's place"""
@@ -500,7 +509,8 @@ def truncate_without_key(victim: Victim) -> Tampered:
 @tampering("swap-key")
 def swap_key(victim: Victim) -> Tampered:
     """signs the same tree with another key of the same name"""
-    victim.write("checkpoint", Signer(victim.note.signatures[0].name, victim.random.randbytes(32)).sign(victim.note.text))
+    other = Signer(victim.note.signatures[0].name, victim.random.randbytes(32))
+    victim.write("checkpoint", other.sign(victim.note.text))
     return Tampered("signed with another key", "checkpoint")
 
 

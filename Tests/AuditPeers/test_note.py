@@ -79,6 +79,11 @@ class NoteTests(unittest.TestCase):
                 with self.assertRaises(NoteError):
                     verify_note(changed, [witness.key])
 
+    def test_a_cosignature_of_a_time_beyond_2_to_the_63_is_refused_though_signed(self):
+        witness = Signer("w", bytes(32), COSIGNATURE)
+        with self.assertRaisesRegex(NoteError, "2\\^63"):
+            verify_note(Note.parse(witness.sign(TEXT, 1 << 63)), [witness.key])
+
     def test_the_message_of_an_ed25519_cosignature_is_that_of_the_specification(self):
         key = Signer("w", bytes(32), COSIGNATURE).key
         text = b"example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n"

@@ -177,7 +177,8 @@ class VerifyTests(LogCase):
         self.assertIn("tile/0/.000.tmp is no path of a tile or bundle", report.notices)
 
     def run_command(self, *arguments: object) -> subprocess.CompletedProcess:
-        return subprocess.run([sys.executable, HERE / "verify.py", *map(str, arguments)], capture_output=True, text=True)
+        command = [sys.executable, HERE / "verify.py", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True)
 
     def test_the_command_answers_with_its_exit_codes(self):
         older = self.write(300, 100)

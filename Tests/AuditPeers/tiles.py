@@ -13,7 +13,8 @@ MOST_ENTRY = 0xFFFF
 MOST_BUNDLE = WIDTH * (2 + MOST_ENTRY)
 ENTRIES = "entries"
 PATH = re.compile(
-    r"tile/(?P<level>entries|0|[1-9][0-9]?)/(?P<index>(?:x[0-9]{3}/)*[0-9]{3})(?:\.p/(?P<width>[1-9][0-9]{0,2}))?", re.ASCII
+    r"tile/(?P<level>entries|0|[1-9][0-9]?)/(?P<index>(?:x[0-9]{3}/)*[0-9]{3})(?:\.p/(?P<width>[1-9][0-9]{0,2}))?",
+    re.ASCII,
 )
 
 

@@ -30,7 +30,7 @@ def key_argument(text: str) -> Key:
 
 def add_trust_options(parser: argparse.ArgumentParser) -> None:
     """The options that say whose signatures count."""
-    parser.add_argument("--vkey", type=key_argument, action="append", required=True, help="a key of the log (or a file)")
+    parser.add_argument("--vkey", type=key_argument, action="append", required=True, help="a log's vkey (or a file)")
     parser.add_argument("--origin", help="the log's origin, where it is not the name of its key")
     parser.add_argument("--witness", type=key_argument, action="append", default=[], help="a witness' vkey (or a file)")
     parser.add_argument("--quorum", type=int, help="how many of the witnesses must have cosigned (default: all)")

@@ -3,8 +3,8 @@
 A tile is right when the tile above holds its hash, and the rightmost, partial tiles when they hash to the signed root
 together. So a fault is laid at the door of the file that holds it: with a right tile an entry that does not match is
 bad; with a tile that the one above does not know, it is the tile, unless what is under it does not match either. Below
-a tile that is bad or gone, the files can only be compared with one another until the hash above is reached again; below two
-that are gone, nothing is looked at.
+a tile that is bad or gone, the files can only be compared with one another until the hash above is reached again; below
+two that are gone, nothing is looked at.
 Memory holds one bundle and one tile a level.
 """
 
