@@ -12,7 +12,7 @@ RUN_PACKAGES := libnghttp2-dev libssl-dev libp11-kit-dev libsqlite3-dev pkg-conf
 TEST_PACKAGES := $(RUN_PACKAGES) docker-compose jq libnss3 openssl python3-venv softhsm2
 BENCH_PACKAGES := $(TEST_PACKAGES) nghttp2-client gcc
 
-.PHONY: help run build release test lint lint-deploy unit bench fuzz generate deps-run deps-test deps-bench clean
+.PHONY: help run build release test lint lint-deploy unit peers bench fuzz generate deps-run deps-test deps-bench clean
 
 help:
 	@echo "make run       build and start a development gateway, and print what to try"
@@ -35,7 +35,7 @@ build: deps-run
 release: deps-run
 	$(SWIFT) build -c release --static-swift-stdlib --product postern
 
-test: deps-test lint unit
+test: deps-test lint peers unit
 	FUZZ_SECONDS=5 scripts/fuzz.sh
 
 lint: lint-deploy
@@ -47,6 +47,10 @@ lint-deploy: deps-test $(VENV)/test
 unit: $(VENV)/test
 	$(SWIFT) build --build-tests $(CHECKS)
 	$(PARALLEL) $(SWIFT) test --skip-build
+
+# What verifies, witnesses, timestamps and reads the audit log from outside, held to published vectors.
+peers: deps-test $(VENV)/test
+	$(PYTHON) -W error -m unittest discover -s Tests/AuditPeers
 
 bench: deps-bench $(VENV)/test
 	Benchmarks/run.sh
