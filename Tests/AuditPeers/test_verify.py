@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tracemalloc
 import unittest
 from pathlib import Path
 
@@ -151,6 +152,37 @@ class VerifyTests(LogCase):
         both = Trust([SIGNER.key, successor.key])
         self.assertTrue(verify(self.log, both, older=older).whole)
         self.assertEqual(self.kinds(verify(self.log, TRUST)), {"signature"})
+
+    def test_of_two_files_that_differ_the_one_that_is_wrong_is_named(self):
+        for count, index in ((10, 3), (300, 3), (300, 290)):
+            for spoiled, kind in ((ENTRIES, "entry"), (0, "tile")):
+                self.log = self.folder / f"log-{count}-{index}-{kind}"
+                write_log(self.log, SIGNER, map(sample_entry, range(count)))
+                width = min(256, count - index // 256 * 256)
+                path = self.log / tile_path(spoiled, index // 256, width)
+                data = path.read_bytes()
+                offset = data.index(sample_entry(index)) if spoiled == ENTRIES else index % 256 * 32
+                path.write_bytes(data[:offset] + b"\0" + data[offset + 1 :])
+                report = verify(self.log, TRUST)
+                self.assertEqual([(f.kind, f.start) for f in report.findings], [(kind, index)], report.as_text())
+
+    def test_an_entry_that_moved_is_recognised(self):
+        write_log(self.log, SIGNER, [b"a", b"b", b"c"])
+        path = self.log / tile_path(ENTRIES, 0, 3)
+        path.write_bytes(path.read_bytes().replace(b"a", b"c"))
+        report = verify(self.log, TRUST)
+        self.assertIn("it is the one of index 2", report.findings[0].message)
+
+    def test_memory_does_not_grow_with_the_log(self):
+        peaks = []
+        for count in (600, 20_000):
+            self.log = self.folder / f"log-{count}"
+            write_log(self.log, SIGNER, (b"%d" % i for i in range(count)))
+            tracemalloc.start()
+            self.assertTrue(verify(self.log, TRUST).whole)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        self.assertLess(peaks[1], 2 * peaks[0])
 
     def test_memory_does_not_grow_with_what_is_wrong(self):
         self.write(3000)

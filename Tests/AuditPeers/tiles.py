@@ -1,5 +1,6 @@
 """The layout of C2SP tlog-tiles in a directory: where a tile or an entry bundle is, and what is in it."""
 
+import os
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -94,7 +95,8 @@ class Directory:
         """The file's first `most` + 1 bytes, or None when there is no such file."""
         try:
             with open(self.path / name, "rb") as file:
-                return file.read(most + 1)
+                # Python reserves what is asked for, so no more is than there can be.
+                return file.read(min(os.fstat(file.fileno()).st_size, most) + 1)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:

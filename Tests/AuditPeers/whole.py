@@ -58,8 +58,8 @@ class TreeCheck:
         computed = {}
         for level, index, width in rightmost:
             computed[level] = self.under(level, index, width, stored[level], right)
-            if level == 0 or not right:
-                self.compare(level, index, stored[level], computed[level], right)
+            if right:
+                self.compare(level, index, stored[level], computed[level], True)
         if not right:
             self.explain_root(rightmost, stored, computed)
 
@@ -220,14 +220,14 @@ class TreeCheck:
             if self.root_of_rows(rows) == self.head.root:
                 break
         else:
+            for level, index, _ in rightmost:
+                self.compare(level, index, stored[level], computed[level], False)
             message = "neither the tiles nor the entries hash to the root that the checkpoint signs"
             self.report.bad("root", message, "checkpoint")
             return
         for (level, index, width), row in zip(rightmost, rows):
-            for i, (kept, was, now) in enumerate(zip(row, stored[level] or row, computed[level])):
+            self.compare(level, index, row, computed[level], level == 0)
+            for i, (kept, was) in enumerate(zip(row, stored[level] or row)):
                 if was != kept:
                     message = f"the tile's hash {i} is wrong; what is under it is as the log committed to"
-                    self.report.bad("tile", message, tile_path(level, index, width), *self.bounds(level, index, i))
-                elif now not in (None, kept):
-                    message = f"what is under hash {i} is not as the log committed to"
                     self.report.bad("tile", message, tile_path(level, index, width), *self.bounds(level, index, i))
