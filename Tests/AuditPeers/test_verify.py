@@ -87,6 +87,15 @@ class VerifyTests(LogCase):
         with self.assertRaises(Unreadable):
             verify(self.log, TRUST, start=5, end=4)
 
+    def test_a_range_within_a_bundle_does_not_answer_for_the_rest_of_it(self):
+        self.write(300)
+        path = self.log / tile_path(ENTRIES, 0)
+        path.write_bytes(path.read_bytes().replace(b'"sequence":17,', b'"sequence":71,'))
+        report = verify(self.log, TRUST, start=20, end=30)
+        self.assertTrue(report.whole, report.as_text())
+        self.assertEqual(report.facts["entries_checked"], 10)
+        self.assertEqual(verify(self.log, TRUST, start=10, end=30).first_bad_index, 17)
+
     def test_pruned_bundles_are_allowed_wholly_below_the_minimum_index_only(self):
         older = self.write(1000, 300)
         shutil.rmtree(self.log / "tile/entries/000.p", ignore_errors=True)
