@@ -312,6 +312,24 @@ def flip_leftover_bundle(victim: Victim) -> Tampered:
     return Tampered("a bit of an older partial bundle", path, victim.start(path, len(victim.entries(path)) - 1))
 
 
+def shorten_leftover(victim: Victim, entries: bool) -> Tampered:
+    path = victim.leftover(entries)
+    victim.write(path, victim.read(path)[:-1])
+    return Tampered("an older partial file cut off", path, victim.start(path))
+
+
+@tampering("shorten-leftover-tile")
+def shorten_leftover_tile(victim: Victim) -> Tampered:
+    """takes the last byte off a partial tile that an older checkpoint needed"""
+    return shorten_leftover(victim, entries=False)
+
+
+@tampering("shorten-leftover-bundle")
+def shorten_leftover_bundle(victim: Victim) -> Tampered:
+    """takes the last byte off a partial bundle that an older checkpoint needed"""
+    return shorten_leftover(victim, entries=True)
+
+
 # Whole entries and files, with no hash computed anew.
 
 

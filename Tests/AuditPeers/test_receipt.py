@@ -61,7 +61,10 @@ class ReceiptTests(LogCase):
             "cut off": good[:-1],
         }.items():
             with self.subTest(what):
-                self.assertFalse(check_receipt(data, TRUST, leaf_hash(sample_entry(77))).whole)
+                report = check_receipt(data, TRUST, leaf_hash(sample_entry(77)))
+                self.assertFalse(report.whole)
+                if what == "64 hashes":
+                    self.assertIn("more than 63", report.findings[0].message)
 
     def test_a_receipt_of_another_log_or_without_its_witness_is_refused(self):
         self.write(10)

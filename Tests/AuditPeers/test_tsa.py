@@ -85,7 +85,8 @@ class AuthorityTests(PeerCase):
         query = self.query("-cert")
         self.assertEqual(self.ask(query, "text/plain")[0], 415)
         self.assertEqual(call(self.url)[0], 405)
-        for body in (b"", b"0", query[:-1], query + b"\0", b"\x30\x80", b"\x30\x03\x02\x01\x01", b"x" * 100):
+        for body in (b"", b"0", query[:-1], query + b"\0", b"\x30\x80", b"\x30\x03\x02\x01\x01", b"x" * 100,
+                     b"\x30\x0a\x02\x01\x01\x30\x05\x30\x00\x04\x20\x00"):
             self.assertEqual(self.ask(body)[0], 400, body)
         self.fault("wrong-type")
         self.assertEqual(self.ask(query)[2], "text/html")

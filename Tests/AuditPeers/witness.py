@@ -118,8 +118,7 @@ class Witness(Peer):
             raise Refusal(409, body, "text/x.tlog.size")
         if old != size:
             raise Refusal(409, f"{size}\n", "text/x.tlog.size")
-        if head.size == 0 and head.root != EMPTY_ROOT:
-            raise Refusal(422, "the root of a tree of size 0 is not the hash of nothing\n")
+        # That a tree of size 0 has the hash of nothing as its root is part of this, too.
         if not is_consistent(old, head.size, root, head.root, proof):
             raise Refusal(422, "the proof does not lead from the latest checkpoint to this one\n")
         now = int(time.time())
