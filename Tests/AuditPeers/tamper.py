@@ -23,6 +23,7 @@ from make_log import load_signer
 from note import NoteError, Signer
 from victim import TAMPERINGS, NotApplicable, Tampered, Victim
 
+
 def tamper(source: Path, copy: Path, name: str, seed: int = 0, signer: Signer | None = None,
            older: bytes | None = None) -> Tampered:
     """Copies a log, and tampers with the copy; raises `NotApplicable`, with no copy left, where that cannot be."""
