@@ -234,7 +234,7 @@ let package = Package(
             dependencies: [
                 "CloudKMS", "CProcess", "Envelope", "LocalKey", "PosternAudit", "PosternClient", "PosternConfiguration",
                 "PosternCore", "PosternGRPC", "PosternGRPCTransport", "PosternHTTP", "PosternIdentity", "PosternPKI",
-                "PosternPolicy", "PosternProtocol", "PosternWire", "SQLiteDev", "Vault",
+                "PosternPolicy", "PosternProtocol", "PosternWire", "SQLiteDev", "TransparencyLog", "Vault",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
@@ -323,8 +323,14 @@ let package = Package(
             dependencies: ["TransparencyLog", .product(name: "Crypto", package: "swift-crypto")],
             resources: [.embedInCode("Vectors/merkle-probes.json")]),
         .executableTarget(
-            name: "audit-storm", dependencies: ["PosternAudit", "PosternProtocol"], path: "Tests/Helpers/AuditStorm"),
-        .testTarget(name: "AuditTests", dependencies: ["PosternAudit", "PosternProtocol", "audit-storm"]),
+            name: "audit-storm", dependencies: ["PosternAudit", "PosternProtocol", "TransparencyLog"],
+            path: "Tests/Helpers/AuditStorm"),
+        .testTarget(
+            name: "AuditTests",
+            dependencies: [
+                "PosternAudit", "PosternProtocol", "TransparencyLog", "audit-storm",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]),
         .testTarget(name: "PolicyTests", dependencies: ["PosternPolicy", "PosternProtocol"]),
         .testTarget(name: "ConfigurationTests", dependencies: ["PosternConfiguration", "PosternProtocol"]),
         .testTarget(

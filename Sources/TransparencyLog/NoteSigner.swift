@@ -36,6 +36,14 @@ public struct Ed25519Signer: NoteSigner {
         try self.init(name: name, key: Curve25519.Signing.PrivateKey())
     }
 
+    /// Makes a new key that is named after itself.
+    /// - Parameter name: gives the name for the public key.
+    /// - Throws: `malformed` for a name with spaces or a plus.
+    public init(named name: ([UInt8]) -> String) throws(TransparencyLogError) {
+        let key = Curve25519.Signing.PrivateKey()
+        try self.init(name: name(Array(key.publicKey.rawRepresentation)), key: key)
+    }
+
     private init(name: String, key: Curve25519.Signing.PrivateKey) throws(TransparencyLogError) {
         self.key = key
         verifierKey = try VerifierKey(name: name, publicKey: Array(key.publicKey.rawRepresentation))

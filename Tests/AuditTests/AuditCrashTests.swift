@@ -2,6 +2,7 @@ import Foundation
 import PosternAudit
 import PosternProtocol
 import Testing
+import TransparencyLog
 
 @Suite(.serialized) struct AuditCrashTests {
     /// The helper lies beside the test binary.
@@ -52,6 +53,49 @@ import Testing
         try Self.check(acknowledged, in: directory.log)
         #expect(try AuditLogReader(directory: directory.log).verify().tornBytes == 0)
         print("kill -9: \(acknowledged.count) acknowledged records, all there")
+    }
+
+    @Test(arguments: [0, 1, 2, 3, 4])
+    func `killed 250 times at random moments, no acknowledged record is lost and no checkpoint goes back`(
+        life: Int
+    ) throws {
+        let directory = try TemporaryDirectory()
+        var kept: [LogVerifier.Kept] = []
+        var largest: UInt64 = 0
+        var acknowledged: [UInt64: String] = [:]
+        for round in 0..<50 {
+            let process = Process()
+            process.executableURL = Self.helper
+            process.arguments = ["storm", directory.log, "\(life)-\(round)"] + (life == 4 ? ["rotating"] : [])
+            let output = Pipe()
+            process.standardOutput = output
+            try process.run()
+            // While it starts, opens, catches up, writes, publishes, removes segments, or changes keys.
+            usleep(UInt32.random(in: 0...120_000))
+            kill(process.processIdentifier, SIGKILL)
+            let received = output.fileHandleForReading.readDataToEndOfFile()
+            process.waitUntilExit()
+            #expect(process.terminationReason == .uncaughtSignal, "round \(round)")
+            for line in String(decoding: received, as: UTF8.self).split(separator: "\n") {
+                let parts = line.split(separator: " ")
+                guard parts.count == 2, let index = UInt64(parts[0]) else { continue }
+                #expect(acknowledged.updateValue(String(parts[1]), forKey: index) == nil, "index \(index) given twice")
+            }
+            // As it lies, before anybody has opened it again.
+            guard FileManager.default.fileExists(atPath: directory.published + "/checkpoint") else { continue }
+            let size = try directory.checkpoint().size
+            #expect(size >= largest, "the checkpoint went back in round \(round)")
+            largest = size
+            kept.append(LogVerifier.Kept(name: "round \(round)", bytes: try directory.read("log/checkpoint")))
+            guard round % 10 == 9 else { continue }
+            let log = try AuditLog.open(directory: directory.log, options: .small)
+            #expect(log.nextIndex > (acknowledged.keys.max() ?? 0))
+            log.close()
+            try Self.check(acknowledged, in: directory.log)
+            let report = try directory.verify { $0.kept = kept }
+            #expect(report.earlierCheckpoints == kept.count && report.size == log.nextIndex && report.tornBytes == 0)
+        }
+        print("kill -9, life \(life): \(acknowledged.count) acknowledged records, \(kept.count) checkpoints, all there")
     }
 
     /// Every acknowledged record is at its index; the cursor checks the chain on the way.

@@ -79,6 +79,5 @@ import Testing
         }
         try await writing.value
         #expect(try reader.verify().records == UInt64(total))
-        #expect(try directory.segments().count > 4)
     }
 }

@@ -12,7 +12,7 @@ import Testing
     /// Writes records one by one, so that each is a batch of its own.
     /// - Returns: where each batch starts, and where the last one ends.
     private func write(_ count: Int, reason: String? = nil) async throws -> [Int] {
-        let log = try AuditLog.open(directory: directory.log, options: .small)
+        let log = try AuditLog.open(directory: directory.log, options: .segmentsAlone)
         var places = [128]
         for index in 0..<count {
             let sample = record("\(index)", reason: reason)
@@ -23,7 +23,7 @@ import Testing
         return places
     }
 
-    private func opened() throws -> AuditLog { try AuditLog.open(directory: directory.log, options: .small) }
+    private func opened() throws -> AuditLog { try AuditLog.open(directory: directory.log, options: .segmentsAlone) }
 
     private func refusal() throws -> AuditLogError {
         try #require(#expect(throws: AuditLogError.self) { try opened() })

@@ -39,7 +39,16 @@ final class TemporaryDirectory: Sendable {
 extension AuditLog.Options {
     /// The smallest segments, and quick retries.
     static var small: AuditLog.Options {
-        AuditLog.Options(segmentBytes: minimumSegmentBytes, retryInterval: .milliseconds(10))
+        var options = AuditLog.Options(segmentBytes: minimumSegmentBytes, retryInterval: .milliseconds(10))
+        options.publicationInterval = .milliseconds(5)
+        return options
+    }
+
+    /// The same without a published log, whose checkpoint would tell of what is cut off the segments.
+    static var segmentsAlone: AuditLog.Options {
+        var options = small
+        options.isPublished = false
+        return options
     }
 }
 

@@ -67,8 +67,9 @@ import Testing
             }
             #expect(try gateway.auditRecords().count { $0.record["outcome"]?.text == "invalid_argument" } == 9)
             #expect(try await gateway.command(["get", "llm/a"], as: "gateway").code == 0)
-            for name in try FileManager.default.contentsOfDirectory(atPath: gateway.auditDirectory) {
+            for name in try FileManager.default.subpathsOfDirectory(atPath: gateway.auditDirectory) {
                 let file = URL(filePath: gateway.auditDirectory).appending(path: name)
+                guard try file.resourceValues(forKeys: [.isRegularFileKey]).isRegularFile == true else { continue }
                 #expect(try Data(contentsOf: file).range(of: Data("canary-4711".utf8)) == nil)
             }
             #expect(!gateway.log.contains("canary-4711"))

@@ -1,5 +1,7 @@
 // The system calls that the writer makes, as a protocol, so that tests can make any of them fail.
 
+import Glibc
+
 /// The file operations of the audit log. Offsets and lengths are in bytes.
 package protocol AuditFiles: Sendable {
     /// Opens a file for reading and writing, created with `mode` or emptied if `mode` is given.
@@ -39,6 +41,9 @@ package struct AuditFileError: Error, Sendable, Equatable, CustomStringConvertib
         self.path = path
         self.number = number
     }
+
+    /// The error number of a file that is not there.
+    static let missing = ENOENT
 
     package var description: String {
         "Cannot \(operation) \(path): \(SystemAuditFiles.text(of: number))."

@@ -3,6 +3,7 @@
 import Foundation
 public import PosternProtocol
 import Synchronization
+public import TransparencyLog
 
 /// An append-only log of ``AuditRecord``, durable before anybody is answered.
 ///
@@ -22,6 +23,16 @@ public final class AuditLog: Sendable {
         public var fileMode: UInt32
         /// How long to wait between attempts to set room aside or to get over a failed write: 1 ms to 1 hour.
         public var retryInterval: Duration
+        /// Which log this is, as its checkpoints say; cannot change. Nil for one made of the host's name.
+        public var origin: String?
+        /// The file of the key that signs checkpoints, made if it is not there; nil for one in the directory.
+        public var signingKeyFile: String?
+        /// What signs checkpoints instead of a key in a file.
+        public var signer: (any NoteSigner)?
+        /// How often what has become durable is published.
+        public var publicationInterval: Duration = .milliseconds(400)
+        /// Whether the log is published at all; measurements turn it off.
+        package var isPublished = true
         /// The file operations; tests make them fail.
         package var files: any AuditFiles = SystemAuditFiles()
 
@@ -40,20 +51,34 @@ public final class AuditLog: Sendable {
     public let recoveredTornBytes: Int
 
     private let writer: AuditWriter
+    let sequencer: Sequencer
+    let keyFile: SigningKeyFile?
+    let files: any AuditFiles
     private let batchLimit: Int
+    private let isPublished: Bool
+    // The lock on the directory, until the log is closed.
+    private let lock: Mutex<Int32?>
 
-    private init(_ segments: consuming SegmentWriter, options: Options) {
+    private init(_ segments: SegmentWriter, lock: Int32, opening: LogOpening, options: Options) {
+        self.lock = Mutex(lock)
+        keyFile = opening.keyFile
+        files = options.files
+        isPublished = options.isPublished
         batchLimit = SegmentFormat.batchLimit(segmentBytes: options.segmentBytes)
         recoveredTornBytes = segments.tornBytes
         writer = AuditWriter(
             queue: AuditQueue(batchLimit: batchLimit, durable: segments.nextIndex), retry: options.retryInterval)
+        let writer = writer
+        sequencer = Sequencer(
+            published: opening.published?.checkpoint.size ?? 0, interval: options.publicationInterval,
+            retry: options.retryInterval, durable: { writer.queue.withLock { $0.durable } })
     }
 
     /// Opens a log, or makes a new one, and takes it for this process.
     /// - Parameters:
     ///   - directory: the log's directory; made with mode 0700 if it is not there.
     ///   - options: how it is kept.
-    /// - Throws: `invalid_option`, `directory_too_open`, `in_use`, `corrupt`, `file_system`.
+    /// - Throws: `invalid_option`, `directory_too_open`, `in_use`, `corrupt`, `signing_key`, `file_system`.
     public static func open(
         directory: String, options: Options = Options()
     ) throws(AuditLogError) -> AuditLog {
@@ -66,27 +91,44 @@ public final class AuditLog: Sendable {
         guard options.retryInterval >= .milliseconds(1), options.retryInterval <= .seconds(3_600) else {
             throw AuditLogError(.invalidOption, "The audit log's retry interval: choose 1 ms to 1 hour.")
         }
+        guard options.publicationInterval >= .milliseconds(1), options.publicationInterval <= .seconds(3_600) else {
+            throw AuditLogError(.invalidOption, "The audit log's publication interval: choose 1 ms to 1 hour.")
+        }
         try AuditDirectory.prepare(directory)
         let lock = try AuditDirectory.lock(directory)
         do throws(AuditLogError) {
+            let opening = try LogOpening(directory: directory, options: options)
+            if try AuditDirectory.segments(in: directory).isEmpty { try opening.check(directory, nextIndex: 0) }
             let segments = try SegmentWriter(
-                directory: directory, lock: lock, files: options.files, segmentBytes: options.segmentBytes,
+                directory: directory, files: options.files, segmentBytes: options.segmentBytes,
                 fileMode: options.fileMode)
-            let log = AuditLog(segments, options: options)
-            log.start(segments)
-            return log
+            do throws(AuditLogError) {
+                try opening.check(directory, nextIndex: segments.nextIndex)
+                let publisher = Publisher(directory, opening, options)
+                let log = AuditLog(segments, lock: lock, opening: opening, options: options)
+                log.start(segments, publisher)
+                return log
+            } catch {
+                var segments = segments
+                segments.close()
+                throw error
+            }
         } catch {
             AuditDirectory.unlock(lock)
             throw error
         }
     }
 
-    private func start(_ segments: SegmentWriter) {
+    private func start(_ segments: SegmentWriter, _ publisher: Publisher) {
         var segments = segments
         writer.recover(&segments)
         let thread = Thread { [writer, segments] in writer.run(segments) }
         thread.name = "postern-audit"
         thread.start()
+        guard isPublished else { return }
+        let publishing = Thread { [sequencer] in sequencer.run(publisher) }
+        publishing.name = "postern-log"
+        publishing.start()
     }
 
     deinit {
@@ -148,14 +190,27 @@ public final class AuditLog: Sendable {
 
     /// Whether records can be taken. It turns red while room for the next segment cannot be set aside, which
     /// is before the first append fails, and while the last write failed.
-    public var health: BackendHealth { writer.queue.withLock { $0.health } }
+    ///
+    /// Checkpoints that cannot be published are told of, but take no records away; it turns red for them only when what
+    /// is on disk contradicts what was signed.
+    public var health: BackendHealth {
+        let health = writer.queue.withLock { $0.health }
+        let status = sequencer.current
+        guard health.isReady, let problem = status.problem else { return health }
+        return BackendHealth(isReady: !status.isContradicted, detail: problem)
+    }
 
     /// The index that the next record gets: how many are durable.
     public var nextIndex: UInt64 { writer.queue.withLock { $0.durable } }
 
-    /// Writes what waits, refuses more, and waits until the writer has stopped. Can be called again.
+    /// Writes what waits, refuses more, publishes the rest, and gives up the directory. Can be called again.
     public func close() {
         if writer.queue.withLock({ $0.close() }) { writer.ring() }
         writer.join()
+        if isPublished { sequencer.stop() }
+        lock.withLock { lock in
+            if let file = lock { AuditDirectory.unlock(file) }
+            lock = nil
+        }
     }
 }

@@ -1,5 +1,7 @@
 // Why an audit log cannot be opened or read. (Why a record was not taken is a SecretError.)
 
+import Glibc
+
 /// Why an audit log could not be opened or read.
 public struct AuditLogError: Error, Sendable, Equatable {
     /// The kinds of failure.
@@ -12,6 +14,8 @@ public struct AuditLogError: Error, Sendable, Equatable {
         case inUse = "in_use"
         /// A system call failed.
         case fileSystem = "file_system"
+        /// The signing key cannot be used, or is not the one that signed before.
+        case signingKey = "signing_key"
         /// What is on disk is not what was written.
         case corrupt
     }
@@ -26,6 +30,8 @@ public struct AuditLogError: Error, Sendable, Equatable {
     public let offset: Int?
     /// The log index at which the log stops being good, if the place is known.
     public let index: UInt64?
+    /// Whether a system call failed because a file is not there.
+    var isMissingFile = false
 
     /// Makes an error.
     public init(_ code: Code, _ message: String, file: String? = nil, offset: Int? = nil, index: UInt64? = nil) {
@@ -48,6 +54,7 @@ public struct AuditLogError: Error, Sendable, Equatable {
     /// The error of a system call that failed.
     init(_ failure: AuditFileError) {
         self.init(.fileSystem, failure.description, file: failure.path)
+        isMissingFile = failure.number == ENOENT
     }
 }
 

@@ -55,51 +55,62 @@ public struct AuditLogReader: Sendable {
     /// The index after the last record, found by going over the last segment's headers.
     /// - Throws: `corrupt`, `file_system`.
     public func endIndex() throws(AuditLogError) -> UInt64 {
-        var cursor = Cursor(directory: directory, from: .max)
-        _ = try cursor.next()
+        var cursor = BatchCursor(directory: directory, from: .max)
+        while try cursor.next() != nil {}
         return cursor.batchEnd
     }
 
-    /// Checks every segment: headers, framing, indexes and the hash chain from the first record to the last.
+    /// Checks every segment that is there: headers, framing, indexes and the hash chain. Whether the segments agree with
+    /// the published log, ``LogVerifier`` says.
     /// - Returns: what the log amounts to.
     /// - Throws: `corrupt` with the first bad place: its file, offset and index.
     public func verify() throws(AuditLogError) -> Summary {
-        var segments = try AuditDirectory.segments(in: directory)
         var previous: SegmentScan?
-        var position = 0
-        while position < segments.count {
-            let index = segments[position]
+        var count = 0
+        // The writer may add segments meanwhile, and remove published ones.
+        while true {
+            let segments = try AuditDirectory.segments(in: directory)
+            let next = segments.first { index in previous.map { index > $0.header.firstIndex } ?? true }
+            guard let index = next else { break }
+            if index == segments.first { (previous, count) = (nil, 0) }
             let path = directory + "/" + AuditDirectory.segmentName(index)
-            let isLast = position == segments.count - 1
-            let scan = try Self.scan(path, index: index, attempts: isLast ? 3 : 1)
-            segments = try AuditDirectory.segments(in: directory)
-            // The writer went on to another segment meanwhile: this one is complete now.
-            if isLast && position < segments.count - 1 { continue }
-            if let problem = Self.problem(scan, named: index, after: previous, isLast: isLast) {
+            let scan: SegmentScan
+            do throws(AuditLogError) {
+                scan = try Self.scan(path, index: index, attempts: index == segments.last ? 3 : 1)
+            } catch {
+                guard error.isMissingFile else { throw error }
+                (previous, count) = (nil, 0)
+                continue
+            }
+            let isLast = try AuditDirectory.segments(in: directory).last == index
+            // Since it was read, the writer went on to another segment: this one is complete now.
+            if !isLast && index == segments.last { continue }
+            let covered = try PublishedCheckpoint.retirableSize(in: directory)
+            if let problem = Self.problem(scan, named: index, after: previous, covered: covered, isLast: isLast) {
                 throw .corrupt(path, offset: problem.offset, index: problem.index, problem.what)
             }
             previous = scan
-            position += 1
+            count += 1
         }
         return Summary(
-            records: previous?.nextIndex ?? 0, segments: position, chain: previous?.chain ?? SegmentFormat.noHash,
+            records: previous?.nextIndex ?? 0, segments: count, chain: previous?.chain ?? SegmentFormat.noHash,
             tornBytes: previous?.tornBytes ?? 0)
     }
 
     /// What is wrong with a segment that is good by itself, given the one before it.
     private static func problem(
-        _ scan: SegmentScan, named index: UInt64, after previous: SegmentScan?, isLast: Bool
+        _ scan: SegmentScan, named index: UInt64, after previous: SegmentScan?, covered: UInt64, isLast: Bool
     ) -> SegmentScan.Damage? {
-        let start = previous?.nextIndex ?? 0
+        let start = previous?.nextIndex ?? index
         if let link = SegmentRecovery.linkProblem(
-            scan.header, named: index, after: previous?.header.firstIndex)
+            scan.header, named: index, after: previous?.header.firstIndex, covered: covered)
         {
             return SegmentScan.Damage(offset: 0, index: start, what: link)
         }
         guard index == start else {
             return SegmentScan.Damage(offset: 0, index: start, what: "the segment before it ends at record \(start)")
         }
-        guard scan.header.chain == previous?.chain ?? SegmentFormat.noHash else {
+        guard previous == nil || scan.header.chain == previous?.chain else {
             return SegmentScan.Damage(
                 offset: 0, index: start, what: "the segment does not continue the hash chain of the one before it")
         }

@@ -17,9 +17,10 @@ enum SegmentRecovery {
     static func recover(_ directory: String, files: any AuditFiles) throws(AuditLogError) -> Recovered? {
         let segments = try AuditDirectory.segments(in: directory)
         guard let last = segments.last else { return nil }
+        let covered = try PublishedCheckpoint.retirableSize(in: directory)
         var previous: UInt64?
         for index in segments {
-            try checkLink(directory, index, after: previous, files: files)
+            try checkLink(directory, index, after: previous, covered: covered, files: files)
             previous = index
         }
         let path = directory + "/" + AuditDirectory.segmentName(last)
@@ -63,25 +64,37 @@ enum SegmentRecovery {
 
     /// Checks that a segment is the one after another, by their headers alone.
     private static func checkLink(
-        _ directory: String, _ index: UInt64, after previous: UInt64?, files: any AuditFiles
+        _ directory: String, _ index: UInt64, after previous: UInt64?, covered: UInt64, files: any AuditFiles
     ) throws(AuditLogError) {
         let path = directory + "/" + AuditDirectory.segmentName(index)
-        if let problem = linkProblem(try header(path, files: files), named: index, after: previous) {
+        if let problem = linkProblem(try header(path, files: files), named: index, after: previous, covered: covered) {
             throw .corrupt(path, offset: 0, index: index, problem)
         }
     }
 
     /// What is wrong with a segment's header, given its name and the segment that lies before it.
-    static func linkProblem(_ header: SegmentHeader?, named index: UInt64, after previous: UInt64?) -> String? {
+    /// - Parameter covered: how many records are in full bundles of the published log; their segments may be gone.
+    static func linkProblem(
+        _ header: SegmentHeader?, named index: UInt64, after previous: UInt64?, covered: UInt64
+    ) -> String? {
         guard let header else { return "the segment's header is not valid" }
         guard header.firstIndex == index else {
             return "the segment's header says that it starts at \(header.firstIndex)"
+        }
+        guard let previous else {
+            guard index > 0 else {
+                return header.previousSegment == nil ? nil : "the first segment of a log has none before it"
+            }
+            guard index <= covered else {
+                return
+                    "the segments before record \(index) are missing; only \(covered) records are in published bundles"
+            }
+            return nil
         }
         guard header.previousSegment == previous else {
             let missing = header.previousSegment.map(AuditDirectory.segmentName) ?? "none"
             return "the segment before it should be \(missing); segments are missing or were swapped"
         }
-        guard previous != nil || index == 0 else { return "the first segment of a log starts at record 0" }
         return nil
     }
 

@@ -20,7 +20,6 @@ struct SegmentWriter {
     }
 
     private let directory: String
-    private let lock: Int32
     private let files: any AuditFiles
     private let segmentBytes: Int
     private let fileMode: UInt32
@@ -48,10 +47,9 @@ struct SegmentWriter {
     /// Opens a log, new or old, and cuts off a torn tail.
     /// - Throws: `corrupt` if what is there is not what was written, `file_system`.
     init(
-        directory: String, lock: Int32, files: any AuditFiles, segmentBytes: Int, fileMode: UInt32
+        directory: String, files: any AuditFiles, segmentBytes: Int, fileMode: UInt32
     ) throws(AuditLogError) {
         self.directory = directory
-        self.lock = lock
         self.files = files
         self.segmentBytes = segmentBytes
         self.fileMode = fileMode
@@ -112,12 +110,11 @@ struct SegmentWriter {
         try makeReserve()
     }
 
-    /// Closes the files and gives up the lock. Everything in the files is durable already.
+    /// Closes the files. Everything in the files is durable already.
     mutating func close() {
         files.close(current.file)
         if let reserved { files.close(reserved) }
         reserved = nil
-        AuditDirectory.unlock(lock)
     }
 
     private static func open(

@@ -99,6 +99,11 @@ extension GatewayConfiguration.Audit {
     init(_ values: Values) throws(ConfigurationProblems) {
         directory = try values.get(AuditSettings.directory)
         segmentBytes = try values.get(AuditSettings.segmentBytes)
+        origin = values.find(AuditSettings.origin)
+        signingKey = values.find(AuditSettings.signingKey).map(values.resolve)
+        let retention = try values.get(AuditSettings.retention)
+        self.retention = retention == .zero ? nil : retention
+        legalHold = try values.get(AuditSettings.legalHold)
     }
 }
 

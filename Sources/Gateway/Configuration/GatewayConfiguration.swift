@@ -143,6 +143,14 @@ public struct GatewayConfiguration: Sendable {
         public let directory: String
         /// The size in bytes at which a new segment is begun.
         public let segmentBytes: Int
+        /// What its checkpoints call it; nil for a name made of the host's.
+        public let origin: String?
+        /// The file of the key that signs checkpoints; nil for one in the folder.
+        public let signingKey: String?
+        /// How long records are kept at least; nil for ever.
+        public let retention: Duration?
+        /// Whether they are kept beyond that, for now.
+        public let legalHold: Bool
     }
 
     /// Limits for both front ends.

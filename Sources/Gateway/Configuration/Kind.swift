@@ -117,6 +117,16 @@ extension Kind where Value == String {
     }
 }
 
+extension Kind where Value == String {
+    /// What a transparency log is called: the name of its key too, which has no plus.
+    static var logOrigin: Kind {
+        Kind(.text, allowed: "a text of visible ASCII without spaces or +, as in gateway-1.example.com/audit") { text in
+            let isGood = text.utf8.allSatisfy { (0x21...0x7E).contains($0) && $0 != UInt8(ascii: "+") }
+            return !text.isEmpty && isGood ? text : nil
+        }
+    }
+}
+
 extension Kind where Value == Bool {
     /// A boolean, also as other programs' environment variables have it.
     static var flag: Kind {

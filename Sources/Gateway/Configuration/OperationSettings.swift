@@ -27,10 +27,25 @@ enum AuditSettings {
     static let segmentBytes = Setting(
         "audit.segment_bytes", .integer(1_048_576...1_073_741_824), .means("33554432"),
         "The size at which a new segment is begun.")
+    static let origin = Setting(
+        "audit.origin", .logOrigin, .isFine(example: "gateway-1.example.com/audit"),
+        "What the log's checkpoints call it, once and for all; made of the host's name if it is not set.")
+    static let signingKey = Setting(
+        "audit.signing_key", .path, .isFine(example: "audit-signing.key"),
+        "The file of the key that signs checkpoints, made at the first start; signing.key in the log's folder if not set."
+    )
+    static let retention = Setting(
+        "audit.retention", .duration(.zero...(.seconds(3_155_760_000))), .means("0s"),
+        "How long records are kept at least, their hashes for ever; 0s keeps them for ever too.")
+    static let legalHold = Setting(
+        "audit.legal_hold", .boolean, .means("false"), "Whether records are kept beyond that, for now.")
 
     static let section = Section(
         "audit", "The audit log. No secret is served that cannot be recorded here.",
-        [directory.erased, segmentBytes.erased])
+        [
+            directory.erased, segmentBytes.erased, origin.erased, signingKey.erased, retention.erased,
+            legalHold.erased,
+        ])
 }
 
 enum LimitSettings {

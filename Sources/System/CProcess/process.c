@@ -30,3 +30,7 @@ int postern_file_reserve(int descriptor, long long offset, long long length) {
     } while (result != 0 && errno == EINTR);
     return result == 0 ? 0 : errno;
 }
+
+int postern_file_system_synchronize(int descriptor) {
+    return syncfs(descriptor) == 0 ? 0 : errno;
+}

@@ -1,11 +1,15 @@
 // Appends to an audit log from many tasks, for tests that kill it and for measuring.
 //
-//   audit-storm storm DIRECTORY PREFIX        prints "index request-id" for each acknowledged record, for ever
-//   audit-storm bench DIRECTORY TASKS SECONDS prints records per second and CPU time per record
+//   audit-storm storm DIRECTORY PREFIX [rotating]
+//                                             prints "index request-id" for each acknowledged record, for ever;
+//                                             rotating, the signing key is replaced again and again meanwhile
+//   audit-storm bench DIRECTORY TASKS SECONDS [unpublished]
+//                                             prints records per second and CPU time per record
 
 import Foundation
 import PosternAudit
 import PosternProtocol
+import TransparencyLog
 
 let arguments = CommandLine.arguments
 guard arguments.count >= 4 else {
@@ -26,9 +30,23 @@ func record(_ requestID: String) -> AuditRecord {
 switch arguments[1] {
 case "storm":
     // Small segments, so that kills fall into rotations too.
-    let log = try AuditLog.open(
-        directory: arguments[2], options: AuditLog.Options(segmentBytes: AuditLog.Options.minimumSegmentBytes))
+    var options = AuditLog.Options(segmentBytes: AuditLog.Options.minimumSegmentBytes)
+    // So that kills fall into publications.
+    options.publicationInterval = .milliseconds(3)
+    let log = try AuditLog.open(directory: arguments[2], options: options)
     await withTaskGroup { group in
+        if arguments.last == "rotating" {
+            group.addTask {
+                while !Task.isCancelled {
+                    do {
+                        _ = try await log.rotateKey(at: SystemWallClock().now(), deadline: .after(.seconds(60)))
+                    } catch {
+                        FileHandle.standardError.write(Data("\(error)\n".utf8))
+                        return
+                    }
+                }
+            }
+        }
         for task in 0..<64 {
             group.addTask {
                 var count = 0
@@ -52,7 +70,9 @@ case "storm":
 case "bench":
     let tasks = Int(arguments[3]) ?? 1
     let seconds = Double(arguments.count > 4 ? arguments[4] : "") ?? 5
-    let log = try AuditLog.open(directory: arguments[2])
+    var options = AuditLog.Options()
+    options.isPublished = arguments.last != "unpublished"
+    let log = try AuditLog.open(directory: arguments[2], options: options)
     func cpu() -> Double {
         var usage = rusage()
         getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
@@ -76,7 +96,9 @@ case "bench":
     print(
         "\(tasks) tasks, records of \(bytes.count) bytes: \(Int(count / elapsed)) records/s, "
             + "\(String(format: "%.2f", (cpu() - cpuBefore) / count * 1e6)) µs CPU each")
+    let closing = ContinuousClock.now
     log.close()
+    print("closed in \(closing.duration(to: .now)), checkpoint \(log.publication.size) of \(log.nextIndex)")
 case "encode":
     let sample = record("01J8ZK2N3W5Y7Q9R1T3V5X7Z9B-0")
     var bytes: [UInt8] = []
@@ -86,6 +108,16 @@ case "encode":
         sample.appendCanonicalJSON(to: &bytes)
     }
     print("encode: \(start.duration(to: .now) / .microseconds(1) / 1e6) µs each")
+case "hash":
+    let leaf = [UInt8](repeating: 7, count: 515)
+    var hash = MerkleHash.leaf(leaf)
+    func measure(_ what: String, _ body: () -> Void) {
+        let start = clock()
+        for _ in 0..<1_000_000 { body() }
+        print("\(what): \(Double(clock() - start) / Double(CLOCKS_PER_SEC)) µs each")
+    }
+    measure("leaf") { hash = .leaf(leaf) }
+    measure("node") { hash = .node(hash, hash) }
 default:
     exit(64)
 }

@@ -8,7 +8,10 @@ import PosternProtocol
 /// `postern audit`.
 struct AuditCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "audit", abstract: "Read and check an audit log.", subcommands: [Tail.self, Verify.self])
+        commandName: "audit", abstract: "Read and check an audit log.",
+        subcommands: [
+            Show.self, Tail.self, Verify.self, Prove.self, Check.self, Keys.self, RotateKey.self,
+        ])
 
     /// Which log.
     struct DirectoryOptions: ParsableArguments {
@@ -50,42 +53,34 @@ struct AuditCommand: AsyncParsableCommand {
             }
         }
 
-        private func show(_ entry: AuditLogReader.Entry) {
-            switch output.output {
-            case .json:
-                print("{\"index\":\(entry.index),\"record\":\(String(decoding: entry.json, as: UTF8.self))}")
-            case .text:
-                print(AuditLine(entry).text)
-            }
-        }
+        private func show(_ entry: AuditLogReader.Entry) { AuditLine.show(entry, output) }
     }
 
-    /// `postern audit verify`.
-    struct Verify: AsyncParsableCommand {
+    /// `postern audit show`.
+    struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Check an audit log's framing, indexes and hash chain from the first record to the last.",
-            discussion: "Exits with 0 if the log is whole, and 8 naming the first bad place if it is not.")
+            abstract: "Print records of an audit log, from an index on.",
+            discussion: "--output json prints one object a line: the record as it is in the log, and its index.")
 
+        @Argument(help: "The first record's index.")
+        var index: UInt64
+        @Option(name: [.customShort("n"), .long], help: "How many records.")
+        var count = 1
         @OptionGroup var log: DirectoryOptions
         @OptionGroup var output: OutputOptions
 
-        func run() async throws {
-            let summary: AuditLogReader.Summary
-            do {
-                summary = try log.reader.verify()
-            } catch {
-                complain(error.description)
-                throw error.code == .corrupt ? SecretError.Code.integrityFailure.exitCode : ExitCode(1)
-            }
-            let report = Report(
-                records: summary.records, segments: summary.segments, chain: summary.chain.hexadecimal)
-            try output.print(report) { "whole: \($0.records) records in \($0.segments) segments, chain \($0.chain)" }
+        func validate() throws {
+            guard count > 0 else { throw ValidationError("--count must be 1 or more.") }
         }
 
-        private struct Report: Encodable {
-            let records: UInt64
-            let segments: Int
-            let chain: String
+        func run() async throws {
+            try await reporting {
+                var cursor = log.reader.entries(from: index)
+                for _ in 0..<count {
+                    guard let entry = try cursor.next() else { break }
+                    AuditLine.show(entry, output)
+                }
+            }
         }
     }
 }
@@ -118,6 +113,16 @@ struct AuditLine {
     init(_ entry: AuditLogReader.Entry) {
         index = entry.index
         record = try? JSONDecoder().decode(Record.self, from: Data(entry.json))
+    }
+
+    /// Prints a record, for people or machines.
+    static func show(_ entry: AuditLogReader.Entry, _ output: OutputOptions) {
+        switch output.output {
+        case .json:
+            print("{\"index\":\(entry.index),\"record\":\(String(decoding: entry.json, as: UTF8.self))}")
+        case .text:
+            print(AuditLine(entry).text)
+        }
     }
 
     /// The line.

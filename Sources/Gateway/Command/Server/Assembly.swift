@@ -27,6 +27,8 @@ struct Assembly {
     let revocation: RevocationWatch
     /// Works on jobs on keys, checks and rotates keys on schedule; nil without encryption.
     let keyUpkeep: KeyUpkeep?
+    /// Removes audit records that are too old.
+    let auditUpkeep: AuditUpkeep
     private let adminKeys: AdminKeys
     private let cache: ReadCache?
     private let clock: any WallClock
@@ -54,9 +56,10 @@ struct Assembly {
         self.revocation.look(now: clock.now())
 
         do {
-            audit = try AuditLog.open(
-                directory: configuration.audit.directory,
-                options: AuditLog.Options(segmentBytes: configuration.audit.segmentBytes))
+            var options = AuditLog.Options(segmentBytes: configuration.audit.segmentBytes)
+            options.origin = configuration.audit.origin
+            options.signingKeyFile = configuration.audit.signingKey
+            audit = try AuditLog.open(directory: configuration.audit.directory, options: options)
         } catch {
             throw SecretError(.auditUnavailable, error.message)
         }
@@ -90,6 +93,7 @@ struct Assembly {
         } else {
             keyUpkeep = nil
         }
+        auditUpkeep = AuditUpkeep(audit: audit, settings: configuration.audit, clock: clock, logger: logger)
         observer = ConnectionObserver(gateway: gateway, requestIDs: requestIDs, logger: logger)
         let contexts = tls
         frontEnd = try GRPCFrontEnd(
@@ -140,23 +144,24 @@ struct Assembly {
         options.maximumPayloadBytes = configuration.limits.maxPayloadBytes
         options.requestTimeout = admin.requestTimeout
         options.failuresPerMinute = admin.maxFailuresPerMinute
-        let (cache, observer, tls, revocation, storage, keyUpkeep) = (
-            cache, observer, tls, revocation, storage, keyUpkeep
+        let (cache, observer, tls, revocation, storage, keyUpkeep, auditUpkeep) = (
+            cache, observer, tls, revocation, storage, keyUpkeep, auditUpkeep
         )
         return try AdminServer(
             configuration: options, gateway: gateway, readiness: readiness,
             auditDirectory: configuration.audit.directory, requestIDs: requestIDs, clock: clock,
             gauges: {
                 let usage = cache?.usage ?? (secrets: 0, bytes: 0)
-                return observer.gauges + revocation.gauges + storage.gauges + (keyUpkeep?.gauges ?? []) + [
-                    Gauge("postern_cache_secrets", "Secrets in the read cache.", Double(usage.secrets)),
-                    Gauge("postern_cache_bytes", "Payload bytes in the read cache.", Double(usage.bytes)),
-                    Gauge(
-                        "postern_grpc_certificate_expiry_seconds",
-                        "When the gRPC server certificate expires (Unix time).",
-                        Double(tls.grpc.certificateNotAfter.microseconds / 1_000_000)
-                    ),
-                ]
+                return observer.gauges + revocation.gauges + storage.gauges + (keyUpkeep?.gauges ?? [])
+                    + auditUpkeep.gauges + [
+                        Gauge("postern_cache_secrets", "Secrets in the read cache.", Double(usage.secrets)),
+                        Gauge("postern_cache_bytes", "Payload bytes in the read cache.", Double(usage.bytes)),
+                        Gauge(
+                            "postern_grpc_certificate_expiry_seconds",
+                            "When the gRPC server certificate expires (Unix time).",
+                            Double(tls.grpc.certificateNotAfter.microseconds / 1_000_000)
+                        ),
+                    ]
             }, tls: { tls.admin.current }, logger: logger, onListening: onListening)
     }
 

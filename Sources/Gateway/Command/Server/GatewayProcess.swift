@@ -80,6 +80,7 @@ enum GatewayProcess {
         var services: [ServiceGroupConfiguration.ServiceConfiguration] = [
             .init(service: ReloadService(assembly: assembly)), .init(service: admin), .init(service: grpc),
         ]
+        services.insert(.init(service: assembly.auditUpkeep), at: 0)
         if let upkeep = assembly.keyUpkeep { services.insert(.init(service: upkeep), at: 0) }
         var group = ServiceGroupConfiguration(
             services: services,
@@ -95,7 +96,10 @@ enum GatewayProcess {
         do {
             try await assembly.gateway.recordSystem(
                 operation, requestID: assembly.requestIDs.next(),
-                detail: ["version": BuildVersion.text, "policy_sha256": assembly.gateway.policySHA256])
+                detail: [
+                    "version": BuildVersion.text, "policy_sha256": assembly.gateway.policySHA256,
+                    "legal_hold": String(assembly.configuration.audit.legalHold),
+                ])
         } catch {
             throw error.error
         }

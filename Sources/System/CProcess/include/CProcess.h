@@ -14,4 +14,8 @@ int postern_process_lock_memory(void);
 // fallocate(2): reserves `length` bytes from `offset` on disk. Returns 0, or an errno value.
 int postern_file_reserve(int descriptor, long long offset, long long length);
 
+// syncfs(2): makes everything in the file system of an open file durable. Returns 0, or an errno value, also for
+// anything that could not be written back since the file was opened (Linux 5.8).
+int postern_file_system_synchronize(int descriptor);
+
 #endif
