@@ -71,7 +71,7 @@ let package = Package(
         .target(
             name: "Envelope",
             dependencies: [
-                "PosternConcurrency", "PosternProtocol", .product(name: "Crypto", package: "swift-crypto"),
+                "PosternCoding", "PosternConcurrency", "PosternProtocol", .product(name: "Crypto", package: "swift-crypto"),
             ],
             path: "Sources/Backends/Envelope"),
         .target(
@@ -126,6 +126,14 @@ let package = Package(
             name: "TransparencyLog",
             dependencies: [.product(name: "Crypto", package: "swift-crypto")],
             path: "Sources/TransparencyLog", swiftSettings: [.strictMemorySafety()]),
+
+        .target(
+            name: "Migration",
+            dependencies: [
+                "PosternCoding", "PosternConcurrency", "PosternProtocol",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            path: "Sources/Backends/Migration"),
 
         // The gateway's layers, from the bottom up. None of them lists a backend.
         .target(
@@ -232,7 +240,7 @@ let package = Package(
         .executableTarget(
             name: "postern",
             dependencies: [
-                "CloudKMS", "CProcess", "Envelope", "LocalKey", "PosternAudit", "PosternClient", "PosternConfiguration",
+                "CloudKMS", "CProcess", "Envelope", "LocalKey", "Migration", "PosternAudit", "PosternClient", "PosternConfiguration",
                 "PosternCore", "PosternGRPC", "PosternGRPCTransport", "PosternHTTP", "PosternIdentity", "PosternPKI",
                 "PosternPolicy", "PosternProtocol", "PosternWire", "SQLiteDev", "TransparencyLog", "Vault",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -296,6 +304,11 @@ let package = Package(
             dependencies: [
                 "KeyWrapperConformance", "LocalKey", "PosternProtocol",
                 .product(name: "Crypto", package: "swift-crypto"),
+            ]),
+        .testTarget(
+            name: "MigrationTests",
+            dependencies: [
+                "BackendConformance", "Envelope", "LocalKey", "Migration", "PosternProtocol", "SQLiteDev", "TestPrograms",
             ]),
         .target(name: "CFaultControl", path: "Tests/Helpers/CFaultControl"),
         .target(

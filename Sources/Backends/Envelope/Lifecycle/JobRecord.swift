@@ -1,5 +1,6 @@
 // A job as it is stored: what it is, how far it is, and which gateway works on it until when.
 
+import PosternCoding
 import PosternProtocol
 import Synchronization
 

@@ -1,5 +1,6 @@
 // When each key-encryption key came, was used anew, and went: what the key records of domains do not say.
 
+import PosternCoding
 import PosternProtocol
 
 /// Stored as JSON under `.postern/register/keks`.

@@ -1,12 +1,13 @@
 // Postern's own small records in the store, as JSON in the field `value`, changed by compare-and-set.
 
 import FoundationEssentials
-import PosternProtocol
+package import PosternProtocol
 
-enum StoredJSON {
+/// Records under reserved paths.
+package enum StoredJSON {
     /// Reads a record.
     /// - Returns: the record and its version in the store; nil where there is none, or it was deleted.
-    static func read<Value: Decodable>(
+    package static func read<Value: Decodable>(
         _: Value.Type, _ path: SecretPath, from store: any SecretBackend, deadline: Deadline
     ) async throws(SecretError) -> (value: Value, version: Int)? {
         let stored: SecretVersion
@@ -31,7 +32,7 @@ enum StoredJSON {
     /// - Parameter version: the version in the store that it follows; 0 for none.
     /// - Returns: its own version.
     /// - Throws: `conflict` if another was written meanwhile.
-    static func write(
+    package static func write(
         _ value: some Encodable, _ path: SecretPath, after version: Int, to store: any SecretBackend, deadline: Deadline
     ) async throws(SecretError) -> Int {
         let encoder = JSONEncoder()
