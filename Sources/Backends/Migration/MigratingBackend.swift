@@ -57,16 +57,17 @@ public final class MigratingBackend: SecretBackend {
     ///   - sourceRecords: the store behind the source's encryption, for the records of the migration.
     ///   - targetRecords: the same of the target.
     ///   - timing: the times that gateways and the command keep.
+    ///   - clock: tells whether a command that was draining is dead.
     public init(
         source: any HistoryTransferring, target: any HistoryTransferring, sourceRecords: MigrationRecords,
-        targetRecords: MigrationRecords, timing: Timing = Timing()
+        targetRecords: MigrationRecords, timing: Timing = Timing(), clock: any WallClock = SystemWallClock()
     ) {
         name = "migrating(\(source.name)→\(target.name))"
         self.source = source
         self.target = target
         copier = SecretCopier(source: source, target: target)
         records = sourceRecords
-        watch = PhaseWatch(source: sourceRecords, target: targetRecords)
+        watch = PhaseWatch(source: sourceRecords, target: targetRecords, clock: clock)
         self.timing = timing
         isView = false
     }

@@ -17,6 +17,14 @@ public struct MigrationRecord: Codable, Sendable, Equatable {
         case aborted
     }
 
+    /// Which of the two stores a record is in.
+    public enum Role: String, Codable, Sendable {
+        /// Where secrets come from: the record that counts.
+        case source
+        /// Where they go to: says which migration this store belongs to, and that it was cut over.
+        case target
+    }
+
     /// The command at work, and until when others keep off.
     struct Lease: Codable, Equatable {
         var run: String
@@ -25,6 +33,8 @@ public struct MigrationRecord: Codable, Sendable, Equatable {
 
     /// The migration's id: another one for each attempt.
     public var id: String
+    /// Which of the two stores the record is in.
+    public var role: Role
     /// Which store decides.
     public var phase: Phase
     /// The source, for people.
@@ -96,16 +106,19 @@ public struct MigrationRecords: Sendable {
         }
     }
 
-    /// Some of the marks that there are, with the secrets they are about.
-    func someMarks(deadline: Deadline) async throws(SecretError) -> [(mark: SecretPath, secret: SecretPath)] {
-        let query = try ListQuery(prefix: PathPrefix(Self.marks), limit: 256)
-        var marks: [(mark: SecretPath, secret: SecretPath)] = []
-        for case .secret(let place) in try await store.list(query, deadline: deadline).entries {
+    /// A page of the marks that there are, with the secrets they are about.
+    func marks(
+        after cursor: String?, deadline: Deadline
+    ) async throws(SecretError) -> (marks: [(place: SecretPath, secret: SecretPath)], next: String?) {
+        let page = try await store.list(
+            ListQuery(prefix: PathPrefix(Self.marks), after: cursor, limit: 256), deadline: deadline)
+        var marks: [(place: SecretPath, secret: SecretPath)] = []
+        for case .secret(let place) in page.entries {
             guard let found = try await StoredJSON.read(Mark.self, place, from: store, deadline: deadline) else {
                 continue
             }
             marks.append((place, try SecretPath(found.value.path)))
         }
-        return marks
+        return (marks, page.next)
     }
 }

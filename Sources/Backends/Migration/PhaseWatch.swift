@@ -28,13 +28,17 @@ final class PhaseWatch: Sendable {
 
     /// How long a reading may take.
     private static let patience: Duration = .seconds(10)
+    /// How long after its lease has run out a command that was draining is taken for dead.
+    private static let patienceWithTheDead: Duration = .seconds(5)
 
     private let source: MigrationRecords
     private let target: MigrationRecords
+    private let clock: any WallClock
     private let state = Mutex(State())
 
-    init(source: MigrationRecords, target: MigrationRecords) {
+    init(source: MigrationRecords, target: MigrationRecords, clock: any WallClock) {
         self.source = source
+        self.clock = clock
         self.target = target
     }
 
@@ -81,18 +85,31 @@ final class PhaseWatch: Sendable {
     private func read() async throws(SecretError) -> MigrationPhase {
         let deadline = Deadline.after(Self.patience)
         do throws(SecretError) {
-            guard let record = try await source.read(deadline: deadline) else { return .idle }
-            return switch record.phase {
-            case .copying: .copying(id: record.id)
-            case .draining: .draining
-            case .cutOver: .cutOver
-            case .aborted: .idle
+            guard let (record, version) = try await source.versioned(deadline: deadline) else { return .idle }
+            guard record.role == .source else {
+                throw SecretError(
+                    .backendUnavailable, "This store is the target of a migration itself, and not of this one's source."
+                )
+            }
+            switch record.phase {
+            case .copying: return .copying(id: record.id)
+            case .cutOver: return .cutOver
+            case .aborted: return .idle
+            case .draining:
+                if let lease = record.lease, lease.expiresAt.advanced(by: Self.patienceWithTheDead) > clock.now() {
+                    return .draining
+                }
+                return try await goOn(record, after: version, deadline: deadline)
             }
         } catch {
             // The source may be gone for good, once the target decides; the target says so then.
             let failure = error
             do throws(SecretError) {
-                if try await target.read(deadline: deadline)?.phase == .cutOver { return .cutOver }
+                if let record = try await target.read(deadline: deadline), record.role == .target,
+                    record.phase == .cutOver
+                {
+                    return .cutOver
+                }
             } catch {
                 // Neither says anything: the source's reason counts.
             }
@@ -100,6 +117,24 @@ final class PhaseWatch: Sendable {
                 .backendUnavailable,
                 "It cannot be found out which store of the migration decides: \(failure.message)",
                 retryAfterSeconds: failure.retryAfterSeconds ?? 1)
+        }
+    }
+
+    /// Takes the migration back to copying, since the command that was draining is dead. It cannot cut over any more then,
+    /// should it come back: for that, the record would have to be as it left it.
+    private func goOn(
+        _ record: MigrationRecord, after version: Int, deadline: Deadline
+    ) async throws(SecretError) -> MigrationPhase {
+        var record = record
+        record.phase = .copying
+        record.changedAt = clock.now()
+        record.lease = nil
+        do throws(SecretError) {
+            _ = try await source.write(record, after: version, deadline: deadline)
+            return .copying(id: record.id)
+        } catch  where error.code == .conflict {
+            // Somebody was faster; the next look shows what it is now.
+            return .draining
         }
     }
 }
