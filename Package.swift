@@ -143,7 +143,8 @@ let package = Package(
         .target(
             name: "PosternAudit",
             dependencies: [
-                "CProcess", "PosternProtocol", "TransparencyLog", .product(name: "Crypto", package: "swift-crypto"),
+                "CProcess", "PosternCoding", "PosternProtocol", "TransparencyLog",
+                .product(name: "Crypto", package: "swift-crypto"),
             ],
             path: "Sources/Gateway/Audit", swiftSettings: [.strictMemorySafety()]),
         .target(

@@ -53,6 +53,36 @@ private func quoted(_ text: String) -> String {
         #expect((object["detail"] as? [String: String])?[text] == text)
     }
 
+    @Test(arguments: texts) func `a record reads back as what was written`(text: String) throws {
+        #expect(try AuditRecord(json: json(Self.full(text))) == Self.full(text))
+        let least = AuditRecord(
+            time: Timestamp(microseconds: 0), requestID: text, actor: AuditRecord.Actor(), action: text,
+            decision: .allow)
+        #expect(try AuditRecord(json: json(least)) == least)
+    }
+
+    @Test(arguments: [
+        ("\"v\":1", "\"v\":2,\"later\":{\"a\":[1.5,null]}", true), ("\"phase\":\"outcome\"", "\"phase\":\"x\"", false),
+        ("\"time\"", "\"tame\"", false), ("\"age_ms\":0", "\"age_ms\":0.5", false),
+        ("{\"action\"", "[{\"action\"", false),
+        ("\"path\":\"p\"", "\"path\":null", false), ("\"path\":\"p\"", "\"path\":\"p\",\"path\":\"q\"", false),
+    ])
+    func `a record of a later version reads back too, and a damaged one is refused`(
+        old: String, new: String, isRead: Bool
+    ) throws {
+        var record = Self.full("p")
+        record.phase = .outcome
+        let text = String(decoding: json(record), as: UTF8.self)
+        try #require(text.contains(old))
+        let changed = Array(text.replacing(old, with: new, maxReplacements: 1).utf8)
+        if isRead {
+            #expect(try AuditRecord(json: changed) == record)
+        } else {
+            let error = #expect(throws: SecretError.self) { try AuditRecord(json: changed) }
+            #expect(error?.code == .integrityFailure)
+        }
+    }
+
     @Test func `every member is there under its documented name`() {
         #expect(
             String(decoding: json(Self.full("x")), as: UTF8.self)
