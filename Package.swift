@@ -71,7 +71,8 @@ let package = Package(
         .target(
             name: "Envelope",
             dependencies: [
-                "PosternCoding", "PosternConcurrency", "PosternProtocol", .product(name: "Crypto", package: "swift-crypto"),
+                "PosternCoding", "PosternConcurrency", "PosternProtocol",
+                .product(name: "Crypto", package: "swift-crypto"),
             ],
             path: "Sources/Backends/Envelope"),
         .target(
@@ -147,6 +148,14 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             path: "Sources/Gateway/Audit", swiftSettings: [.strictMemorySafety()]),
+        // Finds records of the audit log; derived from it, never the truth.
+        .target(
+            name: "PosternAuditIndex",
+            dependencies: [
+                "PosternAudit", "PosternProtocol", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            path: "Sources/Gateway/AuditIndex"),
         .target(
             name: "PosternCore",
             dependencies: [
@@ -241,7 +250,8 @@ let package = Package(
         .executableTarget(
             name: "postern",
             dependencies: [
-                "CloudKMS", "CProcess", "Envelope", "LocalKey", "Migration", "PosternAudit", "PosternClient", "PosternConfiguration",
+                "CloudKMS", "CProcess", "Envelope", "LocalKey", "Migration", "PosternAudit",
+                "PosternAuditIndex", "PosternClient", "PosternConfiguration",
                 "PosternCore", "PosternGRPC", "PosternGRPCTransport", "PosternHTTP", "PosternIdentity", "PosternPKI",
                 "PosternPolicy", "PosternProtocol", "PosternWire", "SQLiteDev", "TransparencyLog", "Vault",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -309,7 +319,8 @@ let package = Package(
         .testTarget(
             name: "MigrationTests",
             dependencies: [
-                "BackendConformance", "Envelope", "LocalKey", "Migration", "PosternProtocol", "SQLiteDev", "TestPrograms",
+                "BackendConformance", "Envelope", "LocalKey", "Migration", "PosternProtocol", "SQLiteDev",
+                "TestPrograms",
             ]),
         .target(name: "CFaultControl", path: "Tests/Helpers/CFaultControl"),
         .target(
@@ -344,6 +355,15 @@ let package = Package(
             dependencies: [
                 "PosternAudit", "PosternProtocol", "TransparencyLog", "audit-storm",
                 .product(name: "Crypto", package: "swift-crypto"),
+            ]),
+        .executableTarget(
+            name: "audit-index-bench", dependencies: ["PosternAudit", "PosternAuditIndex", "PosternProtocol"],
+            path: "Tests/Helpers/AuditIndexBench"),
+        .testTarget(
+            name: "AuditIndexTests",
+            dependencies: [
+                "PosternAudit", "PosternAuditIndex", "PosternProtocol", "TestPrograms",
+                .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         .testTarget(name: "PolicyTests", dependencies: ["PosternPolicy", "PosternProtocol"]),
         .testTarget(name: "ConfigurationTests", dependencies: ["PosternConfiguration", "PosternProtocol"]),

@@ -10,7 +10,7 @@ struct AuditCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "audit", abstract: "Read and check an audit log.",
         subcommands: [
-            Show.self, Tail.self, Verify.self, Prove.self, Check.self, Keys.self, RotateKey.self,
+            Show.self, Tail.self, Query.self, Verify.self, Prove.self, Check.self, Keys.self, RotateKey.self,
         ])
 
     /// Which log.
