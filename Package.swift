@@ -169,6 +169,8 @@ let package = Package(
             dependencies: [
                 "CLibCrypto", "PosternProtocol",
                 .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+                .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "SwiftASN1", package: "swift-asn1"),
                 .product(name: "X509", package: "swift-certificates"),
@@ -179,6 +181,7 @@ let package = Package(
             dependencies: [
                 "PosternIdentity", "PosternProtocol",
                 .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "SwiftASN1", package: "swift-asn1"),
                 .product(name: "X509", package: "swift-certificates"),
             ],
@@ -250,10 +253,10 @@ let package = Package(
         .executableTarget(
             name: "postern",
             dependencies: [
-                "CloudKMS", "CProcess", "Envelope", "LocalKey", "Migration", "PosternAudit",
-                "PosternAuditIndex", "PosternClient", "PosternConfiguration",
-                "PosternCore", "PosternGRPC", "PosternGRPCTransport", "PosternHTTP", "PosternIdentity", "PosternPKI",
-                "PosternPolicy", "PosternProtocol", "PosternWire", "SQLiteDev", "TransparencyLog", "Vault",
+                "CloudKMS", "CProcess", "Envelope", "LocalKey", "Migration", "PosternAudit", "PosternAuditIndex",
+                "PosternClient", "PosternConfiguration", "PosternCore", "PosternGRPC", "PosternGRPCTransport",
+                "PosternHTTP", "PosternIdentity", "PosternPKCS11", "PosternPKI", "PosternPolicy", "PosternProtocol",
+                "PosternWire", "SQLiteDev", "TransparencyLog", "Vault",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
@@ -325,13 +328,14 @@ let package = Package(
         .target(name: "CFaultControl", path: "Tests/Helpers/CFaultControl"),
         .target(
             name: "FaultyPKCS11", dependencies: ["CFaultControl", "CP11Kit"], path: "Tests/Helpers/FaultyPKCS11"),
+        .target(name: "SoftTokens", dependencies: ["CFaultControl"], path: "Tests/Support/SoftTokens"),
         .executableTarget(
             name: "pkcs11-bench", dependencies: ["CP11Kit", "PosternPKCS11", "PosternProtocol"],
             path: "Tests/Helpers/PKCS11Bench"),
         .testTarget(
             name: "PKCS11Tests",
             dependencies: [
-                "CFaultControl", "CP11Kit", "KeyWrapperConformance", "PosternPKCS11", "PosternProtocol",
+                "CFaultControl", "CP11Kit", "KeyWrapperConformance", "PosternPKCS11", "PosternProtocol", "SoftTokens",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
             ]),
@@ -487,8 +491,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "CloudServers", "postern", "PosternAudit", "PosternClient", "PosternPKI", "PosternProtocol",
-                "PosternWire", "TestPrograms", "VaultServers",
+                "CFaultControl", "CloudServers", "postern", "PosternAudit", "PosternClient", "PosternPKI",
+                "PosternProtocol", "PosternWire", "SoftTokens", "TestPrograms", "VaultServers",
                 .product(name: "GRPCCore", package: "grpc-swift-2"),
                 .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),

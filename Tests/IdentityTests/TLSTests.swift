@@ -49,17 +49,19 @@ private final class Greeter: ChannelInboundHandler {
             replacing: replacing)
     }
 
+    private var keyFile: String { directory.path + "/server.key" }
+
     private func files(
         clientAuthorities: String? = "ca.pem", minimumVersion: TLSFiles.MinimumVersion = .v1_3
     ) -> TLSFiles {
         TLSFiles(
-            certificate: directory.path + "/server.pem", key: directory.path + "/server.key",
+            certificate: directory.path + "/server.pem", key: .file(keyFile),
             clientAuthorities: clientAuthorities.map { directory.path + "/" + $0 }, minimumVersion: minimumVersion,
             applicationProtocols: ["h2"])
     }
 
     /// Serves with a context while `body` runs, and gives it the port.
-    private func serve(_ tls: ReloadingTLSContext, _ body: (Int) throws -> Void) async throws {
+    private func serve(_ tls: ReloadingTLSContext, _ body: (Int) async throws -> Void) async throws {
         let server = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -69,7 +71,7 @@ private final class Greeter: ChannelInboundHandler {
             }
             .bind(host: "127.0.0.1", port: 0).get()
         do {
-            try body(try #require(server.localAddress?.port))
+            try await body(try #require(server.localAddress?.port))
         } catch {
             try await server.close()
             throw error
@@ -158,13 +160,13 @@ private final class Greeter: ChannelInboundHandler {
         let tls = try ReloadingTLSContext(files: files())
         let first = tls.certificateFingerprint
         let next = try CertificateAuthority.create(commonName: "Next CA")
-        try await serve(tls) { (port: Int) throws in
+        try await serve(tls) { (port: Int) async throws in
             // The key of one certificate with the other certificate: caught before anything is swapped.
             try write(try authority.issueServer(dnsNames: ["localhost"]), "other")
             let good = try String(contentsOfFile: files().certificate, encoding: .utf8)
             try String(contentsOfFile: directory.path + "/other.pem", encoding: .utf8)
                 .write(toFile: files().certificate, atomically: true, encoding: .utf8)
-            let error = #expect(throws: SecretError.self) { try tls.reload() }
+            let error = await #expect(throws: SecretError.self) { try await tls.reload() }
             #expect(error?.message.contains("does not belong") == true)
             #expect(tls.certificateFingerprint == first)
             #expect(try connect(port).contains("hello"))
@@ -173,7 +175,7 @@ private final class Greeter: ChannelInboundHandler {
             try directory.file("ca.pem", try next.identity().certificatePEM)
             let issued = try next.issueServer(dnsNames: ["localhost"], validity: .seconds(3600))
             try write(issued, "server", replacing: true)
-            try tls.reload()
+            try await tls.reload()
             #expect(tls.certificateFingerprint != first)
             #expect(tls.certificateNotAfter == issued.notAfter)
             #expect(!(try connect(port).contains("hello")), "the old CA is no longer trusted")
@@ -184,13 +186,13 @@ private final class Greeter: ChannelInboundHandler {
 
     @Test(arguments: [0o644, 0o660, 0o604, 0o641, 0o700, 0o4600])
     func `a key file more open than 0640 is refused with the command that closes it`(mode: Int) throws {
-        chmod(files().key, mode_t(mode))
-        #expect(refusal(files())?.contains("chmod 600 \(files().key)") == true)
+        chmod(keyFile, mode_t(mode))
+        #expect(refusal(files())?.contains("chmod 600 \(keyFile)") == true)
     }
 
     @Test(arguments: [0o600, 0o640, 0o400, 0o440])
     func `a key file that its owner or group reads is taken`(mode: Int) throws {
-        chmod(files().key, mode_t(mode))
+        chmod(keyFile, mode_t(mode))
         #expect(refusal(files()) == nil)
     }
 
@@ -214,7 +216,7 @@ private final class Greeter: ChannelInboundHandler {
     }
 
     @Test func `a key that is encrypted or no key is refused, not asked about on the terminal`() throws {
-        let key = files().key
+        let key = keyFile
         for arguments in [["pkcs8", "-topk8", "-v2", "aes256"], ["ec", "-aes256"]] {
             let encrypted = directory.path + "/encrypted.key"
             let source = directory.path + "/client.key"
@@ -252,7 +254,7 @@ private final class Greeter: ChannelInboundHandler {
             "ca", "-batch", "-notext", "-config", name + "/ca.cnf", "-in", name + "/s.csr", "-out", name + "/s.pem")
         let tls = try ReloadingTLSContext(
             files: TLSFiles(
-                certificate: name + "/s.pem", key: name + "/s.key", clientAuthorities: root,
+                certificate: name + "/s.pem", key: .file(name + "/s.key"), clientAuthorities: root,
                 applicationProtocols: ["h2"]))
         try await serve(tls) { (port: Int) throws in
             #expect(try connect(port).contains("hello spiffe://example.org/billing by h2"))

@@ -1,5 +1,6 @@
 import KeyWrapperConformance
 import PosternProtocol
+import SoftTokens
 import Testing
 
 @testable import PosternPKCS11

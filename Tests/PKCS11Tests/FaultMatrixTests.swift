@@ -1,6 +1,7 @@
 import CFaultControl
 import Foundation
 import PosternProtocol
+import SoftTokens
 import Testing
 
 @testable import PosternPKCS11

@@ -3,6 +3,7 @@ import Crypto
 import CryptoExtras
 import Foundation
 import PosternProtocol
+import SoftTokens
 import Testing
 
 @testable import PosternPKCS11

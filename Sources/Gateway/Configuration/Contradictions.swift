@@ -15,10 +15,10 @@ extension GatewayConfiguration {
             grpc.listen.port == 0 || grpc.listen != admin.listen, AdminSettings.listen.key,
             "it is the same address as grpc.listen; the front ends need one each.")
         check(
-            grpc.certificate != grpc.key, GRPCSettings.key.key,
+            grpc.key != .file(grpc.certificate), GRPCSettings.key.key,
             "it is the same file as grpc.certificate; keep the key in a file of its own, readable by its owner only.")
         check(
-            admin.certificate != admin.keyFile, AdminSettings.keyFile.key,
+            admin.keyFile != .file(admin.certificate), AdminSettings.keyFile.key,
             "it is the same file as admin.certificate; keep the key in a file of its own, readable by its owner only.")
         check(
             grpc.defaultDeadline <= limits.maxDeadline, GRPCSettings.defaultDeadline.key,

@@ -101,10 +101,11 @@ extension Layer {
                 case .namedValues: Self.namedValue
                 default: Self.listItem
                 }
-            let texts = items.map { item in read(item).flatMap { setting.isAllowed($0) ? $0 : nil } }
-            if let bad = texts.firstIndex(of: nil) {
+            let texts = items.map(read)
+            if let bad = texts.firstIndex(where: { text in !(text.map(setting.isAllowed) ?? false) }) {
+                let why = texts[bad].flatMap(setting.objection).map { ": \($0)" }
                 report(
-                    "item \(bad + 1) is not allowed; write \(setting.allowed).", key: setting.key,
+                    "item \(bad + 1)" + (why ?? " is not allowed; write \(setting.allowed)."), key: setting.key,
                     at: Self.place(items[bad], file))
                 return
             }

@@ -14,8 +14,8 @@ enum GRPCSettings {
         "grpc.certificate", .path, .isAnError(example: "tls/server.pem"),
         "The server certificate and its intermediates in PEM, the server's own first.")
     static let key = Setting(
-        "grpc.key", .path, .isAnError(example: "tls/server.key"),
-        "The server's private key in PEM without a passphrase; at most 0640.")
+        "grpc.key", .serverKey, .isAnError(example: "tls/server.key"),
+        "The server's private key in PEM without a passphrase, at most 0640; or in an HSM.")
     static let clientCA = Setting(
         "grpc.client_ca", .path, .isAnError(example: "tls/clients.pem"),
         "The CAs that client certificates must lead to, in PEM. The system's are never used.")
@@ -84,8 +84,8 @@ enum AdminSettings {
         "admin.certificate", .path, .isAnError(example: "tls/server.pem"),
         "The server certificate and its intermediates in PEM, the server's own first.")
     static let keyFile = Setting(
-        "admin.key_file", .path, .isAnError(example: "tls/server.key"),
-        "The server's private key in PEM without a passphrase; at most 0640.")
+        "admin.key_file", .serverKey, .isAnError(example: "tls/server.key"),
+        "The server's private key in PEM without a passphrase, at most 0640; or in an HSM.")
     static let key = Setting(
         "admin.key", .secret, .isFine(example: ""), alias: "ADMIN_KEY",
         "The admin key that people send. Give it in the environment rather than here.")

@@ -25,14 +25,22 @@ public struct GatewayConfiguration: Sendable {
     /// How long calls under way may take to finish when the gateway is stopped.
     public let shutdownGrace: Duration
 
+    /// Where a server's private key is.
+    public enum ServerKey: Sendable, Hashable {
+        /// In this file.
+        case file(String)
+        /// In an HSM; a `pkcs11:` URI (RFC 7512) that names module, token and key.
+        case pkcs11(String)
+    }
+
     /// The gRPC front end.
     public struct GRPC: Sendable {
         /// Where services connect.
         public let listen: ListenAddress
         /// The server certificate's file.
         public let certificate: String
-        /// The server key's file.
-        public let key: String
+        /// The server's private key.
+        public let key: ServerKey
         /// The file of the CAs that client certificates must lead to.
         public let clientCA: String
         /// Files of revocation lists.
@@ -77,8 +85,8 @@ public struct GatewayConfiguration: Sendable {
         public let listen: ListenAddress
         /// The server certificate's file.
         public let certificate: String
-        /// The server key's file.
-        public let keyFile: String
+        /// The server's private key.
+        public let keyFile: ServerKey
         /// The unnamed admin key.
         public let key: SecretBytes?
         /// Named admin keys as hashes.

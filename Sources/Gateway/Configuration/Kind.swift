@@ -8,15 +8,20 @@ struct Kind<Value: Sendable>: Sendable {
     /// What is allowed, to follow the word "write".
     let allowed: String
     let isSecret: Bool
+    /// Why a text is not allowed, where that must be told without repeating the text; nil elsewhere.
+    let objection: @Sendable (String) -> String?
     /// The value of a text, or nil if it is not allowed.
     let parse: @Sendable (String) -> Value?
 
     init(
-        _ shape: Shape, isSecret: Bool = false, allowed: String, parse: @escaping @Sendable (String) -> Value?
+        _ shape: Shape, isSecret: Bool = false, allowed: String,
+        objection: @escaping @Sendable (String) -> String? = { _ in nil },
+        parse: @escaping @Sendable (String) -> Value?
     ) {
         self.shape = shape
         self.allowed = allowed
         self.isSecret = isSecret
+        self.objection = objection
         self.parse = parse
     }
 }
@@ -89,6 +94,24 @@ extension Kind where Value == WrittenPath {
     }
 }
 
+/// A server's private key as written.
+enum WrittenServerKey: Sendable {
+    case file(WrittenPath)
+    case pkcs11(String)
+}
+
+extension Kind where Value == WrittenServerKey {
+    static var serverKey: Kind {
+        Kind(
+            .text, allowed: "a path, or the pkcs11: URI of a key in an HSM (docs/hsm.md)",
+            objection: PKCS11Text.objection
+        ) { text in
+            if PKCS11Text.isURI(text) { return PKCS11Text.namesKey(text) ? .pkcs11(text) : nil }
+            return Kind<WrittenPath>.path.parse(text).map { .file($0) }
+        }
+    }
+}
+
 extension Kind where Value == [WrittenPath] {
     static var paths: Kind {
         Kind(.list, allowed: "a list of paths, none with a comma") { text in
@@ -152,7 +175,9 @@ extension Kind where Value == [String] {
 extension Kind where Value == [KeySetting] {
     static var keys: Kind {
         let origins = KeyOrigin.allCases.map { "{\($0.rawValue): …}" }.joined(separator: ", ")
-        return Kind(.namedValues, allowed: "a list of keys, each one of \(origins)") { text in
+        return Kind(
+            .namedValues, allowed: "a list of keys, each one of \(origins)", objection: PKCS11Text.objection
+        ) { text in
             let keys = listItems(text).map { KeySetting(written: $0) }
             let good = keys.compactMap { $0 }
             return good.count == keys.count && Set(good).count == good.count ? good : nil

@@ -114,6 +114,16 @@ struct Values {
         resolve(try get(setting) as WrittenPath)
     }
 
+    /// A server's private key, a path resolved.
+    func get(
+        _ setting: Setting<WrittenServerKey>
+    ) throws(ConfigurationProblems) -> GatewayConfiguration.ServerKey {
+        switch try get(setting) as WrittenServerKey {
+        case .file(let path): .file(resolve(path))
+        case .pkcs11(let uri): .pkcs11(uri)
+        }
+    }
+
     /// A path as the system understands it from the working directory.
     func resolve(_ path: WrittenPath) -> String {
         path.text.hasPrefix("/") ? path.text : folder + path.text

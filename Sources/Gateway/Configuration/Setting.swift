@@ -38,7 +38,7 @@ struct Setting<Value: Sendable>: Sendable {
         return AnySetting(
             key: key, shape: kind.shape, allowed: kind.allowed, isSecret: kind.isSecret,
             absence: AnySetting.Absence(rawValue: absence), alias: alias, purpose: purpose,
-            isAllowed: { kind.parse($0) != nil })
+            isAllowed: { kind.parse($0) != nil }, objection: kind.objection)
     }
 }
 
@@ -66,6 +66,7 @@ struct AnySetting: Sendable {
     let alias: String?
     let purpose: String
     let isAllowed: @Sendable (String) -> Bool
+    let objection: @Sendable (String) -> String?
 
     /// The regular environment name: `POSTERN_` and the key in capitals with underscores for dots.
     var environmentName: String {
@@ -75,6 +76,7 @@ struct AnySetting: Sendable {
     /// What is wrong with a text, or nil. Secrets are not repeated.
     func problem(with text: String) -> String? {
         if isAllowed(text) { return nil }
+        if let objection = objection(text) { return objection }
         return (isSecret ? "the value" : "\"\(text.prefix(100))\"") + " is not allowed; write \(allowed)."
     }
 }

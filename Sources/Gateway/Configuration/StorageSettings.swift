@@ -18,6 +18,8 @@ public enum KeyOrigin: String, Sendable, CaseIterable {
     case awsKMS = "aws_kms"
     /// Google Cloud KMS; the value is `projects/…/locations/…/keyRings/…/cryptoKeys/…`.
     case gcpKMS = "gcp_kms"
+    /// An HSM; the value is the key's `pkcs11:` URI (RFC 7512).
+    case pkcs11
 
     /// Whether a value has the form that names a key there. Whether it is there is found out when it is used.
     fileprivate func allows(_ value: String) -> Bool {
@@ -38,6 +40,8 @@ public enum KeyOrigin: String, Sendable, CaseIterable {
             let collections = ["projects", "locations", "keyRings", "cryptoKeys"]
             return parts.count == 8 && !parts.contains("")
                 && zip(collections, stride(from: 0, to: 8, by: 2)).allSatisfy { parts[$1] == $0 }
+        case .pkcs11:
+            return PKCS11Text.namesKey(value)
         }
     }
 }

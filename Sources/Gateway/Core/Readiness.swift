@@ -14,6 +14,13 @@ public final class Readiness: Sendable {
         public let isReady: Bool
         /// What a person should know.
         public let detail: String
+
+        /// Describes a part.
+        public init(name: String, isReady: Bool, detail: String) {
+            self.name = name
+            self.isReady = isReady
+            self.detail = detail
+        }
     }
 
     /// How the gateway is.
@@ -26,12 +33,20 @@ public final class Readiness: Sendable {
 
     private let backend: any SecretBackend
     private let audit: AuditLog
+    private let details: @Sendable () -> [Component]
     private let draining = Mutex(false)
 
     /// Makes one for a gateway's parts.
-    public init(backend: any SecretBackend, audit: AuditLog) {
+    /// - Parameters:
+    ///   - backend: the store.
+    ///   - audit: the audit log.
+    ///   - details: further parts, of which none makes the gateway unready.
+    public init(
+        backend: any SecretBackend, audit: AuditLog, details: @escaping @Sendable () -> [Component] = { [] }
+    ) {
         self.backend = backend
         self.audit = audit
+        self.details = details
     }
 
     /// From now on the gateway is not ready: it is going down.
@@ -62,6 +77,6 @@ public final class Readiness: Sendable {
                 Component(
                     name: "backend", isReady: backendHealth.isReady, detail: "\(backend.name): \(backendHealth.detail)"),
                 Component(name: "gateway", isReady: !isDraining, detail: isDraining ? "shutting down" : "serving"),
-            ])
+            ] + details())
     }
 }

@@ -13,15 +13,27 @@ struct LoadedTLSContext: Sendable {
     let notAfter: Timestamp
     let fingerprint: String
     let clientAuthorities: ClientAuthorities?
+    /// The private key where it is elsewhere. Nobody has asked it yet whether it belongs to the certificate.
+    let remoteKey: RemoteTLSKey?
 
     init(files: TLSFiles, now: Timestamp) throws(SecretError) {
         let chain = try CertificateFile.read(files.certificate, what: "Server certificate")
         let leaf = chain[0]
-        let key = try Self.privateKey(files.key)
-        guard leaf.certificate.publicKey == key.publicKey else {
-            throw SecretError(
-                .invalidArgument,
-                "Server key \(files.key) does not belong to the first certificate in \(files.certificate).")
+        let privateKey: NIOSSLPrivateKey
+        let keyName: String
+        switch files.key {
+        case .file(let path):
+            let key = try Self.privateKey(path)
+            guard leaf.certificate.publicKey == key.publicKey else {
+                throw SecretError(
+                    .invalidArgument,
+                    "Server key \(path) does not belong to the first certificate in \(files.certificate).")
+            }
+            (privateKey, keyName, remoteKey) = (key.forTLS, path, nil)
+        case .remote(let key):
+            let remote = try RemoteTLSKey(
+                key, of: leaf.certificate, file: files.certificate, patience: files.signaturePatience)
+            (privateKey, keyName, remoteKey) = (NIOSSLPrivateKey(customPrivateKey: remote), key.name, remote)
         }
         guard now <= leaf.certificate.notAfter else {
             throw SecretError(
@@ -39,7 +51,7 @@ struct LoadedTLSContext: Sendable {
         do {
             var configuration = TLSConfiguration.makeServerConfiguration(
                 certificateChain: try chain.map { .certificate(try NIOSSLCertificate(bytes: $0.der, format: .der)) },
-                privateKey: .privateKey(key.forTLS))
+                privateKey: .privateKey(privateKey))
             configuration.minimumTLSVersion =
                 switch files.minimumVersion {
                 case .v1_2: .tlsv12
@@ -55,7 +67,7 @@ struct LoadedTLSContext: Sendable {
             context = try NIOSSLContext(configuration: configuration)
         } catch {
             throw SecretError(
-                .invalidArgument, "The TLS files \(files.certificate) and \(files.key) cannot be used: \(error)")
+                .invalidArgument, "The TLS files \(files.certificate) and \(keyName) cannot be used: \(error)")
         }
         notAfter = leaf.certificate.notAfter
         fingerprint = PeerCertificate.fingerprint(of: Array(leaf.der))

@@ -19,15 +19,8 @@ extension CertificateAuthority {
     public func issueServer(
         dnsNames: [String], ipAddresses: [String] = [], validity: Duration = CertificateAuthority.defaultLeafValidity
     ) throws(SecretError) -> IssuedCertificate {
-        var names: [GeneralName] = []
-        for name in dnsNames { names.append(.dnsName(try Names.dns(name, wildcard: true))) }
-        for address in ipAddresses {
-            names.append(.ipAddress(ASN1OctetString(contentBytes: try Names.address(address)[...])))
-        }
-        guard let first = dnsNames.first ?? ipAddresses.first else {
-            throw SecretError(.invalidArgument, "A server certificate needs at least one DNS name or IP address.")
-        }
-        return try issue(commonName: first, names: names, usage: .serverAuth, validity: validity)
+        let names = try Names.server(dnsNames: dnsNames, ipAddresses: ipAddresses)
+        return try issue(commonName: names.first, names: names.all, usage: .serverAuth, validity: validity)
     }
 
     /// Issues a client certificate with a new P-256 key.

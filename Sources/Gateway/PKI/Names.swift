@@ -2,6 +2,7 @@
 
 import Glibc
 import PosternProtocol
+import SwiftASN1
 import X509
 
 /// The rules for names in certificates.
@@ -23,6 +24,19 @@ enum Names {
         } catch {
             throw SecretError(.internalError, "The distinguished name could not be made: \(error)")
         }
+    }
+
+    /// The alternative names of a server, and the first of them as it was given.
+    static func server(
+        dnsNames: [String], ipAddresses: [String]
+    ) throws(SecretError) -> (first: String, all: [GeneralName]) {
+        var names: [GeneralName] = []
+        for name in dnsNames { names.append(.dnsName(try dns(name, wildcard: true))) }
+        for text in ipAddresses { names.append(.ipAddress(ASN1OctetString(contentBytes: try address(text)[...]))) }
+        guard let first = dnsNames.first ?? ipAddresses.first else {
+            throw SecretError(.invalidArgument, "A server certificate needs at least one DNS name or IP address.")
+        }
+        return (first, names)
     }
 
     /// A DNS name in lower case (RFC 1123 §2.1), or a wildcard (RFC 6125 §6.4.3) where that is allowed.

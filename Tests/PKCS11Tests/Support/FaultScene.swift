@@ -4,6 +4,7 @@ import CFaultControl
 import CP11Kit
 import Foundation
 import PosternProtocol
+import SoftTokens
 import Testing
 
 @testable import PosternPKCS11

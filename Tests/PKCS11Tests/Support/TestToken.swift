@@ -4,6 +4,7 @@ import CFaultControl
 import CP11Kit
 import Foundation
 import PosternProtocol
+import SoftTokens
 import Testing
 
 @testable import PosternPKCS11
@@ -20,7 +21,7 @@ enum TokenKind: String, CaseIterable, CustomTestStringConvertible {
         get throws {
             let candidates =
                 switch self {
-                case .softHSM: ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so"]
+                case .softHSM: [try SoftHSM.library]
                 case .nss:
                     [
                         "/usr/lib/x86_64-linux-gnu/libsoftokn3.so", "/usr/lib/x86_64-linux-gnu/nss/libsoftokn3.so",
@@ -45,11 +46,19 @@ final class TestToken: Sendable {
 
     static let pin = "correct-horse-4711"
 
+    /// Sets the variable once, early, so that setting it again changes nothing but its value.
+    private static let prepared: Void = {
+        setenv(SoftHSM.variable, "/nonexistent", 1)
+        // The lock under which copies of the faulty module set it.
+        atexit { unlink("/tmp/postern-environment-\(getpid())") }
+    }()
+
     /// - Parameters:
     ///   - kind: which implementation.
     ///   - faulty: whether the module that misbehaves as told is to stand before it.
     ///   - managed: whether p11-kit does.
     init(_ kind: TokenKind, faulty: Bool = false, managed: Bool = false) throws {
+        Self.prepared
         self.kind = kind
         folder = try TemporaryFolder()
         pinFile = try folder.file("pin", Self.pin)

@@ -9,7 +9,7 @@ import PosternProtocol
 struct PKICommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pki", abstract: "Make a certificate authority, and issue certificates from it.",
-        subcommands: [Initialise.self, Issue.self])
+        subcommands: [Initialise.self, Issue.self, Request.self])
 
     /// Where the authority is.
     struct DirectoryOptions: ParsableArguments {

@@ -17,6 +17,7 @@ struct Assembly {
     let readiness: Readiness
     let audit: AuditLog
     let storage: Storage
+    let tokens: Tokens
     let requestIDs: RequestIDs
     let tls: TLSContexts
     let frontEnd: GRPCFrontEnd
@@ -33,12 +34,6 @@ struct Assembly {
     private let cache: ReadCache?
     private let clock: any WallClock
 
-    /// The TLS contexts of both front ends.
-    struct TLSContexts {
-        let grpc: ReloadingTLSContext
-        let admin: ReloadingTLSContext
-    }
-
     /// Puts a gateway together.
     init(_ configuration: GatewayConfiguration, group: MultiThreadedEventLoopGroup, logger: Logger) async throws {
         let clock = SystemWallClock()
@@ -47,8 +42,10 @@ struct Assembly {
         self.logger = logger
         self.clock = clock
 
+        tokens = Tokens()
         // What can be wrong with files comes first, before anything is held or created.
-        tls = try Self.tls(for: configuration)
+        tls = try TLSContexts(configuration, tokens: tokens, logger: logger)
+        try await tls.proveKeys()
         let revocation = try Self.revocation(for: configuration, tls: tls, now: clock.now())
         let policies = try PolicyStore(file: configuration.policyFile)
         adminKeys = try Self.adminKeys(configuration.admin)
@@ -69,7 +66,7 @@ struct Assembly {
                 metadata: ["bytes": "\(audit.recoveredTornBytes)"])
         }
 
-        storage = try await Storage(configuration, group: group, clock: clock, logger: logger)
+        storage = try await Storage(configuration, tokens: tokens, group: group, clock: clock, logger: logger)
         var backend = storage.backend
         if configuration.cache.enabled {
             let cache = ReadCache(backend, options: Self.cacheOptions(configuration.cache), clock: clock)
@@ -80,7 +77,8 @@ struct Assembly {
         }
 
         requestIDs = RequestIDs(clock: clock, using: &generator)
-        readiness = Readiness(backend: backend, audit: audit)
+        let hsmKeys = tls.hsmKeys
+        readiness = Readiness(backend: backend, audit: audit, details: { hsmKeys.map(\.component) })
         let remembered = cache
         gateway = Gateway(
             backend: backend, policies: policies, audit: audit, clock: clock, metrics: GatewayMetrics(),
@@ -100,20 +98,6 @@ struct Assembly {
             options: Self.frontEndOptions(configuration), gateway: gateway, readiness: readiness,
             requestIDs: requestIDs, clock: clock, revocation: revocation, tls: { contexts.grpc.current }, group: group,
             observer: observer, logger: logger)
-    }
-
-    /// Loads the certificates, keys and authorities of both front ends.
-    static func tls(for configuration: GatewayConfiguration) throws(SecretError) -> TLSContexts {
-        let (grpc, admin) = (configuration.grpc, configuration.admin)
-        return TLSContexts(
-            grpc: try ReloadingTLSContext(
-                files: TLSFiles(
-                    certificate: grpc.certificate, key: grpc.key, clientAuthorities: grpc.clientCA,
-                    minimumVersion: TLSFiles.MinimumVersion(grpc.minimumTLS), applicationProtocols: ["h2"])),
-            admin: try ReloadingTLSContext(
-                files: TLSFiles(
-                    certificate: admin.certificate, key: admin.keyFile, clientAuthorities: nil,
-                    minimumVersion: TLSFiles.MinimumVersion(admin.minimumTLS), applicationProtocols: ["http/1.1"])))
     }
 
     /// Loads the revocation lists, checked against the client authorities in force.
@@ -153,7 +137,7 @@ struct Assembly {
             gauges: {
                 let usage = cache?.usage ?? (secrets: 0, bytes: 0)
                 return observer.gauges + revocation.gauges + storage.gauges + (keyUpkeep?.gauges ?? [])
-                    + auditUpkeep.gauges + [
+                    + auditUpkeep.gauges + tls.hsmKeys.flatMap(\.gauges) + [
                         Gauge("postern_cache_secrets", "Secrets in the read cache.", Double(usage.secrets)),
                         Gauge("postern_cache_bytes", "Payload bytes in the read cache.", Double(usage.bytes)),
                         Gauge(
@@ -206,16 +190,6 @@ struct Assembly {
         options.allowCommonName = grpc.allowCommonName
         options.reflection = grpc.reflection
         return options
-    }
-}
-
-extension TLSFiles.MinimumVersion {
-    fileprivate init(_ version: MinimumTLS) {
-        self =
-            switch version {
-            case .v1_2: .v1_2
-            case .v1_3: .v1_3
-            }
     }
 }
 

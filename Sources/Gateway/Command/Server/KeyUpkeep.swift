@@ -15,7 +15,7 @@ final class KeyUpkeep: Service {
     private static let jobInterval: Duration = .seconds(5)
     /// How often at least to look for keys that are due.
     private static let rotationInterval: Duration = .seconds(600)
-    /// How long to wait after a check that could not be made.
+    /// How long to wait at most after a check that could not be made, or found a key that cannot be used.
     private static let retry: Duration = .seconds(60)
     /// How long a check or a look may take.
     private static let patience: Duration = .seconds(900)
@@ -53,7 +53,9 @@ final class KeyUpkeep: Service {
                     }
                 }
                 if let interval = settings.verifyInterval {
-                    group.addTask { await self.repeatedly { await self.verify() ? interval : Self.retry } }
+                    group.addTask {
+                        await self.repeatedly { await self.verify() ? interval : min(interval, Self.retry) }
+                    }
                 }
                 if let age = settings.rotateAfter {
                     let interval = min(max(age / 10, .seconds(1)), Self.rotationInterval)
@@ -131,8 +133,9 @@ final class KeyUpkeep: Service {
     }
 
     /// Checks every key-encryption key.
-    /// - Returns: whether the check could be made, whatever it found.
+    /// - Returns: whether all are good.
     private func verify() async -> Bool {
+        var isGood = true
         do throws(AuditedError) {
             try await gateway.performSystem(.verifyKeys, requestID: requestIDs.next()) {
                 () async throws(SecretError) in
@@ -142,9 +145,10 @@ final class KeyUpkeep: Service {
                         "a key-encryption key does not open what is wrapped under it",
                         metadata: ["kek": "\(result.kek)", "problem": "\(result.problem ?? "")"])
                 }
+                isGood = report.isGood
                 return report.recorded
             }
-            return true
+            return isGood
         } catch {
             logger.warning("key-encryption keys could not be checked", metadata: ["error": "\(error.error)"])
             return false

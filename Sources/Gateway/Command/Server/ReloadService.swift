@@ -1,4 +1,4 @@
-// SIGHUP: policy, certificates and revocation lists are read again. Each is validated first; what is not good
+// SIGHUP: policy, certificates and revocation lists are read again, and HSMs looked at anew. Each is validated first; what is not good
 // leaves the old one in force. Every attempt is on record.
 
 import Foundation
@@ -33,10 +33,11 @@ struct ReloadService: Service {
     /// Reads everything again, each part by itself: a bad certificate file must not keep a revocation from taking effect.
     private func reload() async {
         let (tls, frontEnd) = (assembly.tls, assembly.frontEnd)
+        assembly.tokens.reload()
         await attempt("revocation lists", .reloadRevocation) { () throws(SecretError) in try reloadRevocation() }
-        await attempt("gRPC TLS files", .reloadTLS) { () throws(SecretError) in
+        await attempt("gRPC TLS files", .reloadTLS) { () async throws(SecretError) in
             let trusted = tls.grpc.clientAuthorities?.der ?? []
-            try tls.grpc.reload()
+            try await tls.grpc.reload()
             let now = tls.grpc.clientAuthorities?.der ?? []
             if !trusted.allSatisfy(now.contains) {
                 // Somebody's authority is no longer trusted, and which connection came by it is not known.
@@ -46,8 +47,8 @@ struct ReloadService: Service {
             try reloadRevocation()
             return ["listener": "grpc", "certificate_sha256": tls.grpc.certificateFingerprint]
         }
-        await attempt("admin TLS files", .reloadTLS) { () throws(SecretError) in
-            try tls.admin.reload()
+        await attempt("admin TLS files", .reloadTLS) { () async throws(SecretError) in
+            try await tls.admin.reload()
             return ["listener": "admin", "certificate_sha256": tls.admin.certificateFingerprint]
         }
         do throws(AuditedError) {
@@ -69,7 +70,7 @@ struct ReloadService: Service {
     }
 
     private func attempt(
-        _ what: String, _ operation: PosternCore.Operation, _ body: () throws(SecretError) -> [String: String]
+        _ what: String, _ operation: PosternCore.Operation, _ body: () async throws(SecretError) -> [String: String]
     ) async {
         do throws(AuditedError) {
             try await assembly.gateway.performSystem(operation, requestID: assembly.requestIDs.next(), body)

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Foundation
+import Logging
 import PosternConfiguration
 import PosternCore
 import PosternProtocol
@@ -74,9 +75,14 @@ struct ConfigCommand: AsyncParsableCommand {
                 let configuration = try options.load()
                 do throws(SecretError) {
                     _ = try PolicyStore(file: configuration.policyFile)
-                    let tls = try Assembly.tls(for: configuration)
+                    let tokens = Tokens()
+                    let tls = try TLSContexts(
+                        configuration, tokens: tokens, logger: .standardError("postern", level: .error, format: .text))
                     _ = try Assembly.revocation(for: configuration, tls: tls, now: SystemWallClock().now())
                     _ = try Assembly.adminKeys(configuration.admin)
+                    for key in configuration.envelope.keys where key.origin == .pkcs11 {
+                        _ = try tokens.wrapper(key.value)
+                    }
                 } catch {
                     complain(error.message)
                     throw configurationExitCode

@@ -4,20 +4,24 @@ import Foundation
 import Testing
 
 /// A directory with one token.
-struct SoftHSM {
+public struct SoftHSM {
     /// The configuration file, of which SoftHSM learns from an environment variable.
-    let configuration: String
-    static let variable = "SOFTHSM2_CONF"
+    public let configuration: String
+    /// That variable.
+    public static let variable = "SOFTHSM2_CONF"
 
-    /// Sets the variable once, early, so that setting it again changes nothing but its value.
-    private static let prepared: Void = {
-        setenv(variable, "/nonexistent", 1)
-        // The lock under which copies of the faulty module set it.
-        atexit { unlink("/tmp/postern-environment-\(getpid())") }
-    }()
+    /// Where Debian and its relatives put the library.
+    public static var library: String {
+        get throws {
+            let candidates = ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so"]
+            return try #require(
+                candidates.first { FileManager.default.fileExists(atPath: $0) },
+                "SoftHSM 2 is not installed; `make test` does that")
+        }
+    }
 
-    init(in folder: TemporaryFolder, label: String, pin: String) throws {
-        Self.prepared
+    /// Makes the directory, and a token in it.
+    public init(in folder: TemporaryFolder, label: String, pin: String) throws {
         let tokens = folder.path("tokens")
         try FileManager.default.createDirectory(atPath: tokens, withIntermediateDirectories: false)
         configuration = try folder.file(
@@ -25,7 +29,8 @@ struct SoftHSM {
         try Self.makeToken(configuration, label: label, pin: pin)
     }
 
-    static func makeToken(_ configuration: String, label: String, pin: String) throws {
+    /// Makes a further token.
+    public static func makeToken(_ configuration: String, label: String, pin: String) throws {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/softhsm2-util")
         process.arguments = ["--init-token", "--free", "--label", label, "--so-pin", "officer-4711", "--pin", pin]

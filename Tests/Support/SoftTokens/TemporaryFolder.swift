@@ -3,7 +3,7 @@ import Synchronization
 import Testing
 
 /// A folder that is removed when the process ends: modules use theirs for as long as they are loaded.
-struct TemporaryFolder: Sendable {
+public struct TemporaryFolder: Sendable {
     private static let all = Mutex<[URL]>([])
     private static let prepared: Void = {
         atexit {
@@ -13,7 +13,8 @@ struct TemporaryFolder: Sendable {
     }()
     private let root: URL
 
-    init() throws {
+    /// Makes one.
+    public init() throws {
         root = FileManager.default.temporaryDirectory.appendingPathComponent("postern-pkcs11-\(UUID())")
         try FileManager.default.createDirectory(
             at: root, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
@@ -21,10 +22,13 @@ struct TemporaryFolder: Sendable {
         Self.all.withLock { $0.append(root) }
     }
 
-    func path(_ name: String) -> String { root.appendingPathComponent(name).path }
+    /// The path of something in it.
+    public func path(_ name: String) -> String { root.appendingPathComponent(name).path }
 
+    /// Writes a file.
+    /// - Returns: its path.
     @discardableResult
-    func file(_ name: String, _ text: String, mode: Int = 0o600) throws -> String {
+    public func file(_ name: String, _ text: String, mode: Int = 0o600) throws -> String {
         let path = path(name)
         try text.write(toFile: path, atomically: false, encoding: .utf8)
         try #require(chmod(path, mode_t(mode)) == 0)
@@ -32,7 +36,7 @@ struct TemporaryFolder: Sendable {
     }
 
     /// Copies a file into the folder.
-    func copy(_ file: String, as name: String? = nil) throws -> String {
+    public func copy(_ file: String, as name: String? = nil) throws -> String {
         let target = path(name ?? URL(fileURLWithPath: file).lastPathComponent)
         // What a link stands for, not the link.
         try FileManager.default.copyItem(
