@@ -335,7 +335,8 @@ let package = Package(
         .testTarget(
             name: "PKCS11Tests",
             dependencies: [
-                "CFaultControl", "CP11Kit", "KeyWrapperConformance", "PosternPKCS11", "PosternProtocol", "SoftTokens",
+                "BackendConformance", "CFaultControl", "CP11Kit", "Envelope", "KeyWrapperConformance", "PosternPKCS11",
+                "PosternProtocol", "SQLiteDev", "SoftTokens",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
             ]),
@@ -411,9 +412,8 @@ let package = Package(
         .testTarget(
             name: "VaultTests",
             dependencies: [
-                "BackendConformance", "Envelope", "KeyWrapperConformance", "LocalKey", "PosternCoding", "PosternPKI",
-                "PosternProtocol",
-                "TestPrograms", "Vault", "VaultServers",
+                "BackendConformance", "Envelope", "KeyWrapperConformance", "LocalKey", "PosternCoding", "PosternPKCS11",
+                "PosternPKI", "PosternProtocol", "SoftTokens", "TestPrograms", "Vault", "VaultServers",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),

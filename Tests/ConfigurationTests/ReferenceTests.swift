@@ -65,6 +65,17 @@ import Testing
         #expect(loaded.grpc.minimumTLS == .v1_3)
     }
 
+    @Test func `the example for HSMs loads with what Vault's tools say`() throws {
+        let loaded = try GatewayConfiguration.load(
+            file: Self.folder + "/hsm.yaml",
+            environment: ["VAULT_ADDR": "https://vault.test:8200", "VAULT_TOKEN": "t"])
+        #expect(loaded.envelope.keys.map(\.origin) == [.pkcs11])
+        guard case .pkcs11 = loaded.grpc.key else {
+            Issue.record("\(loaded.grpc.key)")
+            return
+        }
+    }
+
     @Test(arguments: ["development", "production"])
     func `the example files load`(name: String) throws {
         let loaded = try GatewayConfiguration.load(

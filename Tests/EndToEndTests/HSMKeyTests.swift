@@ -8,7 +8,7 @@ import Testing
 
 /// Key-encryption keys in an HSM, with the real binary.
 @Suite(.timeLimit(.minutes(10))) struct HSMKeyTests {
-    private static func settings(_ hsm: GatewayHSM, overrides: [String] = []) -> GatewaySettings {
+    private static func settings(_ hsm: SoftToken, overrides: [String] = []) -> GatewaySettings {
         // Without a cache of answers, so that every read takes a domain key; checked often, so that gauges follow.
         GatewaySettings(
             overrides: [
@@ -18,7 +18,7 @@ import Testing
 
     /// A gateway whose keys are made.
     private static func withHSMGateway(
-        _ hsm: GatewayHSM, overrides: [String] = [], _ body: (GatewayUnderTest) async throws -> Void
+        _ hsm: SoftToken, overrides: [String] = [], _ body: (GatewayUnderTest) async throws -> Void
     ) async throws {
         let settings = settings(hsm, overrides: overrides)
         let gateway = try GatewayUnderTest(settings)
@@ -28,7 +28,7 @@ import Testing
     }
 
     @Test func `init makes the key once, after saying so in a dry run, and not in place of a lost one`() async throws {
-        let hsm = try GatewayHSM()
+        let hsm = try SoftToken()
         let settings = Self.settings(hsm)
         let gateway = try GatewayUnderTest(settings)
         func keys(_ arguments: String...) async throws -> Finished {
@@ -48,7 +48,7 @@ import Testing
         let object = try await mustRun(
             "pkcs11-tool",
             [
-                "--module", hsm.faults.library, "--token-label", "prod", "--login", "--pin", GatewayHSM.pin,
+                "--module", hsm.faults.library, "--token-label", "prod", "--login", "--pin", SoftToken.pin,
                 "--list-objects",
             ]
         ).text
@@ -63,7 +63,7 @@ import Testing
     }
 
     @Test func `init makes RSA where that is asked for, and the gateway wraps under it`() async throws {
-        let hsm = try GatewayHSM()
+        let hsm = try SoftToken()
         let settings = Self.settings(hsm)
         let gateway = try GatewayUnderTest(settings)
         let made = try await gateway.makeKeys(["--rsa"], overrides: settings.overrides)
@@ -79,7 +79,7 @@ import Testing
     @Test func `an HSM that is away at start is said to be, nothing is served that it guards, and it recovers`()
         async throws
     {
-        let hsm = try GatewayHSM()
+        let hsm = try SoftToken()
         try await Self.withHSMGateway(hsm) { gateway in
             try await gateway.client { _ = try await $0.put("llm/a", "value-canary-0123456789") }
             #expect(try await gateway.client { try await $0.value("llm/a") } == "value-canary-0123456789")
@@ -121,7 +121,7 @@ import Testing
     func `an HSM that goes while serving stops no read of domains in memory, and recovers`(
         hangs: Bool
     ) async throws {
-        let hsm = try GatewayHSM()
+        let hsm = try SoftToken()
         try await Self.withHSMGateway(hsm) { gateway in
             try await gateway.client { client in
                 _ = try await client.put("llm/a", "1")
@@ -148,7 +148,7 @@ import Testing
     }
 
     @Test func `beside a file key either opens, and one that fails is yellow and not red`() async throws {
-        let hsm = try GatewayHSM()
+        let hsm = try SoftToken()
         let gateway = try GatewayUnderTest(GatewaySettings(overrides: ["envelope.verify_interval=1s"]))
         let (file, token) = ("file: kek", "pkcs11: \"\(hsm.uri("kek"))\"")
         try await withGateway(started: gateway) { gateway in
@@ -194,7 +194,7 @@ import Testing
     }
 
     @Test func `a PIN that is not there is asked for by name, and used once it is`() async throws {
-        let hsm = try GatewayHSM()
+        let hsm = try SoftToken()
         try await Self.withHSMGateway(hsm) { gateway in
             try await gateway.client { _ = try await $0.put("llm/a", "v") }
             _ = try await gateway.end(by: SIGTERM)
@@ -209,7 +209,7 @@ import Testing
     }
 
     @Test func `a wrong PIN is tried once, and the right one at the next reload`() async throws {
-        let hsm = try GatewayHSM()
+        let hsm = try SoftToken()
         try await Self.withHSMGateway(hsm) { gateway in
             try await gateway.client { _ = try await $0.put("llm/a", "v") }
             _ = try await gateway.end(by: SIGTERM)
@@ -223,7 +223,7 @@ import Testing
             }
             #expect(hsm.faults.calls(fault_Login) == before + 1)
             #expect(gateway.log.contains("CKR_PIN_LOCKED"))
-            #expect(!gateway.log.contains(GatewayHSM.pin))
+            #expect(!gateway.log.contains(SoftToken.pin))
             gateway.signal(SIGHUP)
             try await eventually("the secret is served again") {
                 (try? await gateway.client { try await $0.value("llm/a") }) == "v"

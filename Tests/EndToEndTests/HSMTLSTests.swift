@@ -50,7 +50,7 @@ import Testing
 
     @Test func `both listeners serve with a key that init made in the HSM, next to a key-encryption key`() async throws
     {
-        let hsm = try GatewayHSM()
+        let hsm = try SoftToken()
         let settings = Self.settings(
             hsm.uri("tls"), admin: true, overrides: ["envelope.keys=pkcs11=\(hsm.uri("kek"))"])
         let gateway = try GatewayUnderTest(settings)
@@ -70,6 +70,37 @@ import Testing
         }
     }
 
+    @Test func `all keys in NSS softokn, which is told by the URI how to start`() async throws {
+        let gateway = try GatewayUnderTest(GatewaySettings())
+        let database = gateway.file("nss")
+        try FileManager.default.createDirectory(atPath: database, withIntermediateDirectories: false)
+        try gateway.write("pin-canary-4711\n", to: "pin")
+        chmod(gateway.file("pin"), 0o600)
+        try await mustRun("certutil", ["-N", "-d", "sql:\(database)", "-f", gateway.file("pin")])
+        func uri(_ object: String) throws -> String {
+            "pkcs11:token=NSS%20Certificate%20DB;object=\(object)?module-path=\(try NSSSoftokn.library)"
+                + "&x-init-args=configdir='sql:\(database)'%20certPrefix=''%20keyPrefix=''%20secmod='secmod.db'%20flags="
+                + "&pin-source=file:\(gateway.file("pin"))"
+        }
+        try gateway.configure(keys: ["pkcs11: \"\(try uri("kek"))\""])
+        let yaml = try String(contentsOfFile: gateway.file("postern.yaml"), encoding: .utf8)
+        try gateway.write(
+            yaml.replacing("key: pki/server.key", with: "key: \"\(try uri("tls"))\"")
+                .replacing("key_file: pki/server.key", with: "key_file: \"\(try uri("tls"))\"")
+                .replacing("pki/server.pem", with: "pki/hsm.pem"), to: "postern.yaml")
+        let made = try await gateway.makeKeys()
+        #expect(made.text.contains("made: AES") && made.text.contains("made: ECDSA"), "\(made.summary)")
+        try await Self.certify(try uri("tls"), gateway)
+        try await withGateway(started: gateway) { gateway in
+            try await gateway.client { _ = try await $0.put("llm/a", "in NSS") }
+            try await gateway.restart()
+            #expect(try await gateway.client { try await $0.value("llm/a") } == "in NSS")
+            let seen = try await Self.handshake(gateway)
+            #expect(seen.text.contains("Verify return code: 0"), "\(seen.summary)")
+            #expect(try await gateway.keys(["verify"]).code == 0)
+        }
+    }
+
     @Test(arguments: [
         ("EC:secp384r1", "ECDSA", ["-tls1_3"]), ("EC:secp384r1", "ECDSA", ["-tls1_2"]),
         ("rsa:2048", "RSA-PSS", ["-tls1_3"]), ("rsa:2048", "RSA-PSS", ["-tls1_2"]),
@@ -79,7 +110,7 @@ import Testing
     func `each kind of key signs in each way that it can`(type: String, signature: String, options: [String])
         async throws
     {
-        let hsm = try GatewayHSM()
+        let hsm = try SoftToken()
         try await hsm.makePair("tls", type: type)
         let gateway = try GatewayUnderTest(Self.settings(hsm.uri("tls"), overrides: ["grpc.minimum_tls=1.2"]))
         try await Self.certify(hsm.uri("tls"), gateway)
@@ -92,7 +123,7 @@ import Testing
     }
 
     @Test func `a certificate is renewed without restart, and one of another key refused`() async throws {
-        let hsm = try GatewayHSM()
+        let hsm = try SoftToken()
         let settings = Self.settings(hsm.uri("tls"))
         let gateway = try GatewayUnderTest(settings)
         _ = try await gateway.makeKeys(overrides: settings.overrides)
@@ -142,7 +173,7 @@ import Testing
     }
 
     @Test func `a certificate of another key is told at start`() async throws {
-        let hsm = try GatewayHSM()
+        let hsm = try SoftToken()
         let settings = Self.settings(hsm.uri("tls"))
         let gateway = try GatewayUnderTest(settings)
         _ = try await gateway.makeKeys(overrides: settings.overrides)
@@ -159,7 +190,7 @@ import Testing
     /// With one event loop, so that a call that blocked it would stop everything.
     @Test(arguments: [false, true])
     func `an HSM that fails stops new handshakes and nothing else, and recovers`(hangs: Bool) async throws {
-        let hsm = try GatewayHSM()
+        let hsm = try SoftToken()
         let settings = Self.settings(
             hsm.uri("tls"), overrides: ["grpc.threads=1", "grpc.handshake_timeout=2s"])
         let gateway = try GatewayUnderTest(settings)
@@ -194,7 +225,7 @@ import Testing
     }
 
     @Test func `an HSM that is away at start fails handshakes until it is there`() async throws {
-        let hsm = try GatewayHSM()
+        let hsm = try SoftToken()
         let settings = Self.settings(hsm.uri("tls"))
         let gateway = try GatewayUnderTest(settings)
         _ = try await gateway.makeKeys(overrides: settings.overrides)

@@ -114,4 +114,41 @@ import VaultServers
         #expect(finished.text.contains("sk-from-vault"), "\(finished.summary)")
         #expect(finished.text.hasSuffix("from-postern"), "\(finished.summary)")
     }
+
+    @Test(.enabled(if: isFree(7_443) && isFree(8_443), "something else listens on 7443 or 8443, which the page uses"))
+    func `the page on HSMs works as written, block by block`() async throws {
+        let home = try makeTemporaryDirectory("hsm-page")
+        defer { try? FileManager.default.removeItem(at: home) }
+        let bin = home.appending(path: "bin")
+        try FileManager.default.createDirectory(at: bin, withIntermediateDirectories: true)
+        try FileManager.default.createSymbolicLink(
+            atPath: bin.appending(path: "postern").path, withDestinationPath: try Places.postern())
+        let page = try String(contentsOf: Places.package.appending(path: "docs/hsm.md"), encoding: .utf8)
+        let blocks = page.components(separatedBy: "```sh\n").dropFirst()
+            .compactMap { $0.components(separatedBy: "```").first }
+        #expect(blocks.count >= 8)
+        // What runs in the background ends with the shell.
+        let script = "trap 'kill $(jobs -p) || :' EXIT\n" + blocks.joined() + "trap - EXIT\n"
+        await Turnstile.gateways.enter()
+        let result: Result<Finished, any Error>
+        do {
+            let path = bin.path + ":" + (ProcessInfo.processInfo.environment["PATH"] ?? "")
+            result = .success(
+                try await run(
+                    "bash", ["-euo", "pipefail", "-c", script], environment: ["PATH": path, "HOME": home.path], in: home
+                ))
+        } catch {
+            result = .failure(error)
+        }
+        await Turnstile.gateways.leave()
+        let finished = try result.get()
+        #expect(finished.code == 0, "\(finished.text.suffix(2_000)) \(finished.errors.suffix(2_000))")
+        #expect(finished.text.contains("would be made: AES with 256 bits"))
+        #expect(finished.text.components(separatedBy: "sk-in-the-hsm").count == 3, "it is read before and after")
+        #expect(finished.text.contains("ok      pkcs11:token=prod;object=postern-kek-2: opened 2, failed 0, missing 0"))
+        let log = try String(contentsOf: home.appending(path: "log"), encoding: .utf8)
+        #expect(log.contains("reloaded gRPC TLS files"))
+        let pin = try String(contentsOf: home.appending(path: "pin"), encoding: .utf8)
+        #expect(!log.contains(pin.trimmingCharacters(in: .newlines)))
+    }
 }

@@ -1,41 +1,12 @@
-// An HSM for gateways: SoftHSM, behind a module that misbehaves as told, also in a gateway's process.
+// Gateways with keys in an HSM.
 
-import CFaultControl
 import Foundation
 import SoftTokens
 import TestPrograms
 
-/// A token `prod` with nothing on it.
-final class GatewayHSM: Sendable {
-    static let pin = "pin-canary-4711"
-    let faults: Faults
-    let pinFile: String
-    private let folder: TemporaryFolder
-
-    init() throws {
-        folder = try TemporaryFolder()
-        pinFile = try folder.file("pin", Self.pin)
-        let token = try SoftHSM(in: folder, label: "prod", pin: Self.pin)
-        try folder.file("environment", "\(SoftHSM.variable)=\(token.configuration)")
-        faults = try Faults(in: folder, real: try folder.copy(SoftHSM.library))
-    }
-
-    /// The URI of a key on it.
-    func uri(_ object: String) -> String {
-        "pkcs11:token=prod;object=\(object)?module-path=\(faults.library)&pin-source=file:\(pinFile)"
-    }
-
+extension SoftToken {
     /// The id of a key-encryption key on it.
     func id(_ object: String) -> String { "pkcs11:token=prod;object=\(object)" }
-
-    /// Takes it out of its slot.
-    func goAway() {
-        faults[fault_lose_sessions] = 1
-        faults[fault_removed] = 1
-    }
-
-    /// Puts it back.
-    func comeBack() { faults[fault_removed] = 0 }
 
     /// Makes a key pair with the tool that operators have.
     func makePair(_ object: String, type: String) async throws {
