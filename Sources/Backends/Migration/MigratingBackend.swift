@@ -83,6 +83,17 @@ public final class MigratingBackend: SecretBackend {
         isView = true
     }
 
+    /// The phase as last seen, for metrics: `idle`, `copying`, `draining`, `cut_over`, or `unknown`.
+    public var lastPhase: String {
+        switch watch.lastSeen {
+        case nil: "unknown"
+        case .idle: "idle"
+        case .copying: "copying"
+        case .draining: "draining"
+        case .cutOver: "cut_over"
+        }
+    }
+
     /// The phase, as it was at most a moment ago.
     func phase(deadline: Deadline) async throws(SecretError) -> MigrationPhase {
         let phase = try await watch.phase(since: .now - timing.staleness, deadline: deadline)

@@ -6,6 +6,7 @@ extension GatewayConfiguration {
         admin = try Admin(values)
         backend = try Backend(values)
         envelope = try Envelope(values)
+        migrationTarget = values.find(MigrationSettings.to).map(values.resolve)
         cache = try Cache(values)
         policyFile = try values.get(PolicySettings.file)
         audit = try Audit(values)

@@ -12,6 +12,8 @@ public struct GatewayConfiguration: Sendable {
     public let backend: Backend
     /// Encryption in front of the store.
     public let envelope: Envelope
+    /// The configuration file of the store that secrets are moving to, if they are.
+    public let migrationTarget: String?
     /// The cache of recently read secrets.
     public let cache: Cache
     /// The policy file.
@@ -24,6 +26,9 @@ public struct GatewayConfiguration: Sendable {
     public let log: Log
     /// How long calls under way may take to finish when the gateway is stopped.
     public let shutdownGrace: Duration
+
+    /// What the environment variables of ``migrationTarget`` start with: the rest is their usual name.
+    public static let targetEnvironmentPrefix = "POSTERN_TO_"
 
     /// Where a server's private key is.
     public enum ServerKey: Sendable, Hashable {

@@ -83,5 +83,6 @@ extension Layer {
     /// Whether an environment name means something besides settings.
     private static func isReserved(_ name: String) -> Bool {
         name == "POSTERN_CONFIG" || name.hasPrefix("POSTERN_TEST_") || name.hasPrefix("POSTERN_CLIENT_")
+            || name.hasPrefix(GatewayConfiguration.targetEnvironmentPrefix)
     }
 }

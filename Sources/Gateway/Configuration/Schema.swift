@@ -22,7 +22,8 @@ enum Schema {
 
     static let sections: [Section] = [
         GRPCSettings.section, AdminSettings.section, BackendSettings.section, EnvelopeSettings.section,
-        CacheSettings.section, PolicySettings.section, AuditSettings.section, LimitSettings.section,
+        MigrationSettings.section, CacheSettings.section, PolicySettings.section, AuditSettings.section,
+        LimitSettings.section,
         LogSettings.section, ShutdownSettings.section,
     ]
 

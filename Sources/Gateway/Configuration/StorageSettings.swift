@@ -113,6 +113,16 @@ enum EnvelopeSettings {
         ])
 }
 
+enum MigrationSettings {
+    static let to = Setting(
+        "migration.to", .path, .isFine(example: "postern-new.yaml"),
+        "The configuration of the store that secrets are moving to, for as long as `postern migrate` moves them: all "
+            + "gateways on the store have it, or none. Its environment variables start with POSTERN_TO_, as in "
+            + "POSTERN_TO_VAULT_TOKEN.")
+
+    static let section = Section("migration", "Moving to another store while serving (docs/migration.md).", [to.erased])
+}
+
 enum CacheSettings {
     static let enabled = Setting(
         "cache.enabled", .boolean, .means("true"), "Whether secrets read recently are kept in memory.")

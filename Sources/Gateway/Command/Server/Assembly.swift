@@ -18,6 +18,8 @@ struct Assembly {
     let audit: AuditLog
     let storage: Storage
     let tokens: Tokens
+    /// The store that secrets are moving to, if they are.
+    let migration: MigratingStorage?
     let requestIDs: RequestIDs
     let tls: TLSContexts
     let frontEnd: GRPCFrontEnd
@@ -67,7 +69,9 @@ struct Assembly {
         }
 
         storage = try await Storage(configuration, tokens: tokens, group: group, clock: clock, logger: logger)
-        var backend = storage.backend
+        migration = try await MigratingStorage(
+            configuration, from: storage, tokens: tokens, group: group, clock: clock, logger: logger)
+        var backend = migration?.backend ?? storage.backend
         if configuration.cache.enabled {
             let cache = ReadCache(backend, options: Self.cacheOptions(configuration.cache), clock: clock)
             self.cache = cache
@@ -82,9 +86,10 @@ struct Assembly {
         let remembered = cache
         gateway = Gateway(
             backend: backend, policies: policies, audit: audit, clock: clock, metrics: GatewayMetrics(),
-            keys: storage.envelope, forgetDomain: { remembered?.forget(domain: $0) },
+            keys: migration.map { $0 as any KeyManagement } ?? storage.envelope,
+            forgetDomain: { remembered?.forget(domain: $0) },
             storeCredentials: Self.storeCredentials(configuration))
-        if let envelope = storage.envelope {
+        if let envelope = storage.envelope, migration == nil {
             keyUpkeep = KeyUpkeep(
                 envelope: envelope, gateway: gateway, requestIDs: requestIDs, settings: configuration.envelope,
                 clock: clock, logger: logger)
@@ -136,8 +141,8 @@ struct Assembly {
             auditDirectory: configuration.audit.directory, requestIDs: requestIDs, clock: clock,
             gauges: {
                 let usage = cache?.usage ?? (secrets: 0, bytes: 0)
-                return observer.gauges + revocation.gauges + storage.gauges + (keyUpkeep?.gauges ?? [])
-                    + auditUpkeep.gauges + tls.hsmKeys.flatMap(\.gauges) + [
+                return observer.gauges + revocation.gauges + storage.gauges + (migration?.gauges ?? [])
+                    + (keyUpkeep?.gauges ?? []) + auditUpkeep.gauges + tls.hsmKeys.flatMap(\.gauges) + [
                         Gauge("postern_cache_secrets", "Secrets in the read cache.", Double(usage.secrets)),
                         Gauge("postern_cache_bytes", "Payload bytes in the read cache.", Double(usage.bytes)),
                         Gauge(

@@ -108,6 +108,7 @@ enum GatewayProcess {
     private static func close(_ assembly: Assembly) async {
         assembly.audit.close()
         await assembly.storage.close(logger: assembly.logger)
+        await assembly.migration?.close(logger: assembly.logger)
         await assembly.tokens.close(logger: assembly.logger)
     }
 }

@@ -13,7 +13,8 @@ struct Storage {
     let backend: any SecretBackend
     /// The envelope in front of the store, if there is one.
     let envelope: EnvelopeBackend?
-    private let store: Store
+    /// The store behind the envelope.
+    let store: Store
 
     /// Opens the store and the keys.
     init(

@@ -10,7 +10,7 @@ import Vault
 
 /// A store as it is, without encryption, and what has to be closed in the end.
 struct Store {
-    let backend: any SecretBackend
+    let backend: any HistoryTransferring
     /// The session with Vault, if the store or a key is there.
     let vault: VaultSession?
     private let sqlite: SQLiteBackend?
