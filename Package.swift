@@ -254,8 +254,8 @@ let package = Package(
             name: "postern",
             dependencies: [
                 "CloudKMS", "CProcess", "Envelope", "LocalKey", "Migration", "PosternAudit", "PosternAuditIndex",
-                "PosternClient", "PosternConfiguration", "PosternCore", "PosternGRPC", "PosternGRPCTransport",
-                "PosternHTTP", "PosternIdentity", "PosternPKCS11", "PosternPKI", "PosternPolicy", "PosternProtocol",
+                "PosternClient", "PosternCoding", "PosternConfiguration", "PosternCore", "PosternGRPC",
+                "PosternGRPCTransport", "PosternHTTP", "PosternIdentity", "PosternPKCS11", "PosternPKI", "PosternPolicy", "PosternProtocol",
                 "PosternWire", "SQLiteDev", "TransparencyLog", "Vault",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
@@ -493,6 +493,7 @@ let package = Package(
             dependencies: [
                 "CFaultControl", "CloudServers", "postern", "PosternAudit", "PosternClient", "PosternPKI",
                 "PosternProtocol", "PosternWire", "SoftTokens", "TestPrograms", "VaultServers",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRPCCore", package: "grpc-swift-2"),
                 .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),

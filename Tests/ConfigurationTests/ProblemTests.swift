@@ -8,7 +8,7 @@ import Testing
         #expect(
             found == [
                 "postern.yaml:4: log.fromat: there is no such key; log has level, format.",
-                "postern.yaml:5: logs: there is no such key; the sections are grpc, admin, backend, envelope, cache, "
+                "postern.yaml:5: logs: there is no such key; the sections are grpc, admin, backend, envelope, migration, cache, "
                     + "policy, audit, limits, log, shutdown.",
                 "postern.yaml:8: backend.sqlite.file: there is no such key; backend.sqlite has path.",
             ])

@@ -151,4 +151,118 @@ import VaultServers
             #expect(after == before)
         }
     }
+
+    /// What writers were told.
+    private final class Told: Sendable {
+        /// By path and version: what was written.
+        let acknowledged = Mutex<[String: [Int: String]]>([:])
+        let refused = Mutex(0)
+        let lost = Mutex(0)
+        let stop = Mutex(false)
+
+        var count: Int { acknowledged.withLock { $0.values.reduce(0) { $0 + $1.count } } }
+
+        func wait(for count: Int) async throws {
+            let end = ContinuousClock.now.advanced(by: .seconds(240))
+            while self.count < count {
+                try #require(ContinuousClock.now < end, "writers are stuck at \(self.count)")
+                try await Task.sleep(for: .milliseconds(50))
+            }
+        }
+    }
+
+    private func hammer(_ gateway: GatewayUnderTest, _ writer: Int, _ told: Told) async throws {
+        var count = 0
+        while !told.stop.withLock({ $0 }) {
+            count += 1
+            let (path, value) = ("w\(writer % 2)/\(writer)-\(count % 3)", "value \(writer) \(count)")
+            let answer: AdminAnswer
+            do {
+                answer = try await gateway.admin(
+                    "POST", "/admin/api/secrets", json: #"{"name":"\#(path)","value":"\#(value)"}"#)
+            } catch {
+                // The gateway was killed: nobody said that it was written.
+                told.lost.withLock { $0 += 1 }
+                try await Task.sleep(for: .milliseconds(100))
+                continue
+            }
+            switch answer.status {
+            case 201:
+                let version = try #require(try answer.json()["version"]?.number)
+                told.acknowledged.withLock { $0[path, default: [:]][version] = value }
+            case 503:
+                told.refused.withLock { $0 += 1 }
+                try await Task.sleep(for: .milliseconds(100))
+            default: Issue.record("\(answer.status) \(answer.text)")
+            }
+        }
+    }
+
+    @Test(.timeLimit(.minutes(10)))
+    func `gateways serve through a migration, command and gateways are killed, no acknowledged write is missing`()
+        async throws
+    {
+        try await MigrationSite.with { site in
+            let api = try await DevServer.shared.api
+            let extra = "migration:\n  to: target.yaml"
+            let source = try site.vault("source", api, mount: try await api.makeKV(), key: "k1", extra: extra)
+            let target = try site.vault("target", api, mount: try await api.makeKV(), key: "k2")
+            let told = Told()
+            try await site.withGateway(source) { first in
+                try await fill(first)
+                try await site.withGateway(source) { second in
+                    try await withThrowingTaskGroup(of: Void.self) { group in
+                        for writer in 0..<4 {
+                            group.addTask { try await self.hammer(writer < 2 ? first : second, writer, told) }
+                        }
+                        group.addTask {
+                            defer { told.stop.withLock { $0 = true } }
+                            try await told.wait(for: 20)
+                            for attempt in 0..<4 {
+                                let process = try LiveProcess(
+                                    try Places.postern(), site.arguments(source, target, ["--cut-over"]),
+                                    environment: [:], in: site.home.directory,
+                                    errorFile: URL(filePath: site.file("log\(attempt)")))
+                                try await Task.sleep(for: .milliseconds(500 + attempt * 1_700))
+                                process.signal(SIGKILL)
+                                _ = try await process.ending()
+                                if attempt == 1 {
+                                    _ = try await second.end(by: SIGKILL)
+                                    try await second.start()
+                                }
+                            }
+                            try await told.wait(for: told.count + 10)
+                            let done = try await site.migrate(source, target, ["--cut-over"])
+                            #expect(done.code == 0, "\(done.errors) \(done.text)")
+                            #expect(try JSON(parsing: done.output)["phase"]?.text == "cut_over")
+                            try await told.wait(for: told.count + 20)
+                        }
+                        try await group.waitForAll()
+                    }
+                    #expect(told.refused.withLock { $0 } > 0)
+                    let metrics = try await first.admin("GET", "/metrics").text
+                    #expect(metrics.contains("postern_migration_phase{phase=\"cut_over\"} 1"))
+                }
+            }
+            // With the new configuration alone, as after the migration.
+            try await site.withGateway(target) { gateway in
+                for (path, versions) in told.acknowledged.withLock({ $0 }) {
+                    let described = try await gateway.admin("GET", "/admin/api/secrets/\(path)").json()
+                    let current = try #require(described["current_version"]?.number)
+                    #expect(current >= versions.keys.max() ?? 0)
+                    for (version, value) in versions where version > current - 10 {
+                        let revealed = try await gateway.admin(
+                            "POST", "/admin/api/secrets/\(path):reveal", json: #"{"reason":"x","version":\#(version)}"#)
+                        #expect(try revealed.json()["fields"]?["value"]?.text == value, "\(path) \(version)")
+                    }
+                }
+                #expect(
+                    try await gateway.admin("POST", "/admin/api/secrets/deep/er/one:reveal", json: #"{"reason":"x"}"#)
+                        .text.contains("\(Self.canary)-12"))
+            }
+            print(
+                "acknowledged \(told.count), refused \(told.refused.withLock { $0 }), lost \(told.lost.withLock { $0 })"
+            )
+        }
+    }
 }

@@ -28,8 +28,8 @@ struct Postern: AsyncParsableCommand {
             CommandGroup(
                 name: "Operating",
                 subcommands: [
-                    HealthCommand.self, KeysCommand.self, MigrateCommand.self, PolicyCommand.self, AuditCommand.self,
-                    PKICommand.self,
+                    HealthCommand.self, KeysCommand.self, MigrateCommand.self, ImportCommand.self, PolicyCommand.self,
+                    AuditCommand.self, PKICommand.self,
                 ]),
             CommandGroup(name: "About", subcommands: [VersionCommand.self]),
         ])

@@ -54,10 +54,27 @@ struct AdminClient: Sendable {
     func post<Answer: Decodable>(_ path: String, _ body: some Encodable, _: Answer.Type) async throws -> Answer {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
-        return try await send(.POST, path, try encoder.encode(body))
+        return try await send(.POST, path, ByteBuffer(data: try encoder.encode(body)))
     }
 
-    private func send<Answer: Decodable>(_ method: HTTPMethod, _ path: String, _ body: Data?) async throws -> Answer {
+    private func send<Answer: Decodable>(
+        _ method: HTTPMethod, _ path: String, _ body: ByteBuffer?
+    ) async throws -> Answer {
+        let text = try await exchange(method, path, body)
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        do {
+            return try decoder.decode(Answer.self, from: text)
+        } catch {
+            throw SecretError(.internalError, "\(base)\(path) did not answer as it should: \(error).")
+        }
+    }
+
+    /// Makes a request.
+    /// - Parameter body: a JSON text.
+    /// - Returns: the body of an answer of success.
+    /// - Throws: `SecretError`: the gateway's, as it says so in its problem details.
+    func exchange(_ method: HTTPMethod, _ path: String, _ body: ByteBuffer?) async throws -> ByteBuffer {
         var request = HTTPClientRequest(url: base + path)
         request.method = method
         key.withUnsafeBytes { bytes in
@@ -80,21 +97,15 @@ struct AdminClient: Sendable {
         } catch {
             throw SecretError(.backendUnavailable, "The gateway at \(base) does not answer: \(error).")
         }
-        let decoder = JSONDecoder()
-        decoder.keyDecodingStrategy = .convertFromSnakeCase
         guard (200...299).contains(response.status.code) else {
-            guard let problem = try? decoder.decode(Problem.self, from: text) else {
+            guard let problem = try? JSONDecoder().decode(Problem.self, from: text) else {
                 // Whatever it is, the status is all there is to say of it.
                 throw SecretError(
                     .internalError, "\(base) answered with status \(response.status.code) and no problem of Postern's.")
             }
             throw SecretError(SecretError.Code(rawValue: problem.code) ?? .internalError, problem.detail)
         }
-        do {
-            return try decoder.decode(Answer.self, from: text)
-        } catch {
-            throw SecretError(.internalError, "\(base)\(path) did not answer as it should: \(error).")
-        }
+        return text
     }
 
     /// What is read of problem details (RFC 9457).
