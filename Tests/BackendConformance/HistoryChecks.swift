@@ -119,6 +119,19 @@ extension BackendConformance {
             try await past.expectArrived(in: subject)
             try expect(try await subject.read("a").payload == Past.payload(2), "the current version")
         },
+        ConformanceCheck("sixty versions arrive with all their dates") { subject in
+            let versions = (41...100).map { number in
+                VersionInfo(
+                    number: number, etag: ETag("\(number)"), createdAt: Past.day(number),
+                    state: number % 7 == 0 ? .deleted : .available, deletesAt: number % 7 == 0 ? Past.day(200) : nil)
+            }
+            let past = Past(
+                SecretDescription(
+                    path: try SecretPath("many"), currentVersion: 100, createdAt: Past.day(1), updatedAt: Past.day(200),
+                    metadata: SecretMetadata(maxVersions: 60), versions: versions))
+            try expectEqual(try await past.restore(in: subject).count, 60, "the versions written")
+            try await past.expectArrived(in: subject)
+        },
         ConformanceCheck("recalling gives what soft-deleted versions hold, and leaves them as they are") { subject in
             let past = try Past.eventful
             try await past.restore(in: subject)

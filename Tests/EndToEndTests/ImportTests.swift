@@ -131,7 +131,9 @@ import Testing
             try bytes.write(to: URL(filePath: gateway.file("raw.key")))
             try gateway.write(bytes.map { String(format: "%02x", $0) }.joined() + "\n", to: "hex.key")
             try gateway.write(bytes.base64EncodedString() + "\n", to: "base64.key")
-            let redis = try await RedisServer(in: gateway.directory, password: "redis-pass-1")
+            let redis = try await RedisServer(
+                in: gateway.directory, password: "redis-pass-1",
+                tls: (gateway.pki.file("server.pem"), gateway.pki.file("server.key")))
             do {
                 var commands = ""
                 for index in 0..<250 {
@@ -166,6 +168,13 @@ import Testing
                     #expect(try count("unchanged", repeated) == 250, "\(repeated.errors)")
                     #expect(try count("written", repeated) == 0)
                 }
+                var encrypted = arguments
+                encrypted[1] = "rediss://default@localhost:\(redis.tlsPort)"
+                let untrusted = try await importing(encrypted, gateway, environment: environment)
+                #expect(untrusted.code == 7, "\(untrusted.errors)")
+                let overTLS = try await importing(
+                    encrypted + ["--redis-ca", gateway.pki.file("ca.pem")], gateway, environment: environment)
+                #expect(try count("unchanged", overTLS) == 250, "\(overTLS.errors)")
                 let denied = try await importing(arguments, gateway, environment: ["REDIS_PASSWORD": "wrong"])
                 #expect(denied.code == 5)
                 let unnamed = try await importing(
