@@ -107,6 +107,18 @@ private final class Told: Sendable {
         }
     }
 
+    @Test func `what cannot be read in the source is named, the rest arrives, and nothing is cut over`() async throws {
+        try await Stores.with { stores in
+            try await fill(stores.source)
+            stores.source.damage(try SecretPath("llm/s2"))
+            let report = try await stores.run().run(cutsOver: true)
+            #expect(!report.isGood && report.phase == .copying)
+            #expect(report.failedSecrets == 1 && report.copiedSecrets == 20)
+            #expect(report.problems.count == 1 && report.problems[0].contains("llm/s2"))
+            #expect(report.differences.map(\.path) == ["llm/s2"])
+        }
+    }
+
     @Test func `a target with secrets of its own is refused, and one store on both sides`() async throws {
         try await Stores.with { stores in
             try await write(stores.source, "a", "v")

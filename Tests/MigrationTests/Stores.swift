@@ -144,6 +144,7 @@ final class Journal: MigrationJournal {
 final class SwitchedStore: HistoryTransferring {
     private struct State {
         var isOff = false
+        var damaged: SecretPath?
     }
 
     let store: any HistoryTransferring
@@ -151,6 +152,9 @@ final class SwitchedStore: HistoryTransferring {
     var name: String { store.name }
 
     init(_ store: any HistoryTransferring) { self.store = store }
+
+    /// From now on the values of a secret cannot be recalled.
+    func damage(_ path: SecretPath) { state.withLock { $0.damaged = path } }
 
     func turn(off: Bool) { state.withLock { $0.isOff = off } }
 
@@ -211,6 +215,7 @@ final class SwitchedStore: HistoryTransferring {
 
     func recall(_ path: SecretPath, version: Int, deadline: Deadline) async throws(SecretError) -> Payload {
         try check()
+        if state.withLock({ $0.damaged }) == path { throw SecretError(.integrityFailure, "Damaged.") }
         return try await store.recall(path, version: version, deadline: deadline)
     }
 

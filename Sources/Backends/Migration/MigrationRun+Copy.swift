@@ -97,10 +97,8 @@ extension MigrationRun {
                 }
                 guard error.code.isTransient || error.code == .conflict, attempt < Self.attempts else {
                     if error.code.isTransient { throw error }
-                    report.withLock { report in
-                        report.failedSecrets += 1
-                        report.note("\(path): \(error.message)")
-                    }
+                    let isNew = failed.withLock { $0.insert(path).inserted }
+                    if isNew { report.withLock { $0.note("\(path): \(error.message)") } }
                     return
                 }
                 // Cancelled while asleep: the next attempt says so.
@@ -132,6 +130,7 @@ extension MigrationRun {
         }
         // Somebody else may have copied an older state over a newer one meanwhile.
         if outcome.isContended, !options.isExclusive { _ = try await sourceRecords.mark(path, deadline: deadline) }
+        failed.withLock { _ = $0.remove(path) }
         guard outcome.isChanged else { return }
         try await journal.record(.changed(path, versions: outcome.written, nil))
         report.withLock { report in

@@ -14,6 +14,7 @@ extension MigrationRun {
         try await enter(.draining, ledger)
         do throws(SecretError) {
             try await drain(ledger)
+            noteFailures()
             if report.withLock({ $0.isGood }) {
                 try await enter(.cutOver, ledger)
             } else {

@@ -47,6 +47,8 @@ public final class MigrationRun: Sendable {
     let options: Options
     let clock: any WallClock
     let report: Mutex<MigrationReport>
+    /// What could not be copied, for another reason than one that passes.
+    let failed = Mutex<Set<SecretPath>>([])
     /// What values are digested under; thrown away with the run.
     let digestKey = SymmetricKey(size: .bits256)
 
@@ -111,11 +113,17 @@ public final class MigrationRun: Sendable {
         do throws(SecretError) {
             try await copyAll(ledger, cursor)
             try await verifyAll(ledger)
+            noteFailures()
             if cutsOver, report.withLock({ $0.isGood }) { try await cutOver(ledger) }
             return .success(())
         } catch {
             return .failure(error)
         }
+    }
+
+    func noteFailures() {
+        let count = failed.withLock { $0.count }
+        report.withLock { $0.failedSecrets = count }
     }
 
     private func end(

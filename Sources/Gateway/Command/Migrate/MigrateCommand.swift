@@ -30,7 +30,7 @@ struct MigrateCommand: AsyncParsableCommand {
     @Option(name: .long, help: "The folder of this command's own audit log; made if it is not there.")
     var auditLog: String?
 
-    @Flag(name: .long, help: "Only say what would be copied; no value is read, nothing is changed.")
+    @Flag(name: .long, help: "Only say what would be copied; no value is read, no secret is changed.")
     var dryRun = false
 
     @Flag(name: .long, help: "Let the target decide in the end, if nothing differs.")
