@@ -120,6 +120,16 @@ import VaultServers
             let done = try await site.migrate(one, one)
             #expect(done.code == 2)
             #expect(done.errors.contains("postern keys rewrap"))
+            for (target, code) in [("one.yaml", 78), ("missing.yaml", 78), ("two.yaml", 0)] as [(String, Int32)] {
+                _ = try site.sqlite("two", key: "k1")
+                let serving = try site.configure(
+                    "serving", "backend:\n  sqlite:\n    path: one.sqlite", key: "k1",
+                    extra: "migration:\n  to: \(target)")
+                let checked = try await run(
+                    try Places.postern(), ["config", "check", "--config", serving],
+                    environment: ["ADMIN_KEY": site.home.adminKey], in: site.home.directory)
+                #expect(checked.code == code, "\(target): \(checked.errors)")
+            }
         }
     }
 

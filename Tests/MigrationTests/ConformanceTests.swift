@@ -1,5 +1,7 @@
 import BackendConformance
+import Envelope
 import Foundation
+import LocalKey
 import Migration
 import PosternProtocol
 import SQLiteDev
@@ -10,7 +12,8 @@ import Testing
 @Suite struct ConformanceTests {
     private enum Phase: String { case idle, copying, cutOver }
 
-    private static func harness(_ phase: Phase) -> BackendHarness {
+    /// Over two files; encrypted under different keys where that is asked for.
+    private static func harness(_ phase: Phase, encrypted: Bool = false) -> BackendHarness {
         BackendHarness("migrating(\(phase.rawValue))", scale: 2_000) { clock in
             let parent = FileManager.default.isWritableFile(atPath: "/dev/shm") ? "/dev/shm" : NSTemporaryDirectory()
             let folder = "\(parent)/postern-migration-\(UUID().uuidString)"
@@ -21,7 +24,9 @@ import Testing
                 let target = try await SQLiteBackend.open(path: folder + "/b/s.sqlite", clock: clock)
                 files.withLock { $0 = [source, target] }
                 let backend = MigratingBackend(
-                    source: source, target: target, sourceRecords: MigrationRecords(store: source),
+                    source: encrypted ? try envelope(source, folder + "/a/kek", clock) : source,
+                    target: encrypted ? try envelope(target, folder + "/b/kek", clock) : target,
+                    sourceRecords: MigrationRecords(store: source),
                     targetRecords: MigrationRecords(store: target),
                     timing: MigratingBackend.Timing(staleness: .seconds(1), changeLimit: .seconds(120)))
                 return (source, target, backend)
@@ -39,11 +44,19 @@ import Testing
                 close: {
                     let stores = files.withLock { $0 }
                     // What was written while copying has arrived.
-                    if phase == .copying, stores.count == 2 { try await expectSame(stores[0], stores[1]) }
+                    if phase == .copying, !encrypted, stores.count == 2 { try await expectSame(stores[0], stores[1]) }
                     for file in stores { try await file.close() }
                     try FileManager.default.removeItem(atPath: folder)
                 })
         }
+    }
+
+    private static func envelope(
+        _ store: SQLiteBackend, _ key: String, _ clock: ManualClock
+    ) throws -> any HistoryTransferring {
+        try EnvelopeBackend(
+            store: store, keyWrappers: [LocalFileKeyWrapper(path: key, createIfMissing: true)],
+            options: EnvelopeOptions(keyTimeout: .seconds(300)), clock: clock)
     }
 
     private static func expectSame(_ source: SQLiteBackend, _ target: SQLiteBackend) async throws {
@@ -70,6 +83,11 @@ import Testing
     @Test(.timeLimit(.minutes(10)), arguments: BackendConformance.checks)
     func `it keeps the contract while secrets are copied, and they all arrive`(check: ConformanceCheck) async throws {
         try await check.run(on: Self.harness(.copying))
+    }
+
+    @Test(.timeLimit(.minutes(10)), arguments: BackendConformance.checks)
+    func `it keeps the contract from one set of keys to another`(check: ConformanceCheck) async throws {
+        try await check.run(on: Self.harness(.copying, encrypted: true))
     }
 
     @Test(.timeLimit(.minutes(10)), arguments: BackendConformance.checks)

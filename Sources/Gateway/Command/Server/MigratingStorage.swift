@@ -26,6 +26,19 @@ extension GatewayConfiguration {
         return try ServeCommand.load(file: file, environment: environment, overrides: [])
     }
 
+    /// Makes sure that the configuration of the store that secrets are moving to can be used, where there is one.
+    /// - Throws: the exit code for a wrong configuration, with its problems printed.
+    func checkMigrationTarget() throws {
+        guard let migrationTarget else { return }
+        let target = try Self.target(migrationTarget, environment: ProcessInfo.processInfo.environment)
+        do {
+            try refuseSameStore(as: target)
+        } catch {
+            complain(error.message)
+            throw configurationExitCode
+        }
+    }
+
     /// The store as people know it, and as tells it from others.
     var storeName: String {
         let store =

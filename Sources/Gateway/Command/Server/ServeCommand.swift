@@ -87,6 +87,7 @@ struct ConfigCommand: AsyncParsableCommand {
                     complain(error.message)
                     throw configurationExitCode
                 }
+                try configuration.checkMigrationTarget()
                 print("the configuration is good")
             }
         }
