@@ -255,7 +255,8 @@ let package = Package(
             dependencies: [
                 "CloudKMS", "CProcess", "Envelope", "LocalKey", "Migration", "PosternAudit", "PosternAuditIndex",
                 "PosternClient", "PosternCoding", "PosternConfiguration", "PosternCore", "PosternGRPC",
-                "PosternGRPCTransport", "PosternHTTP", "PosternIdentity", "PosternPKCS11", "PosternPKI", "PosternPolicy", "PosternProtocol",
+                "PosternGRPCTransport", "PosternHTTP", "PosternIdentity", "PosternPKCS11", "PosternPKI",
+                "PosternPolicy", "PosternProtocol",
                 "PosternWire", "SQLiteDev", "TransparencyLog", "Vault",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
