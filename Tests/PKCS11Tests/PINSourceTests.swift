@@ -10,10 +10,10 @@ import Testing
 
     init() throws { folder = try TemporaryFolder() }
 
-    @Test(arguments: ["1234", "1234\n", "1234\r\n"])
+    @Test(arguments: ["pin-4711", "pin-4711\n", "pin-4711\r\n"])
     func `a newline at the end of a file does not count`(text: String) throws {
         let file = try folder.file("pin", text)
-        #expect(try PINSource.file(file).read(deadline: soon) == SecretBytes("1234"))
+        #expect(try PINSource.file(file).read(deadline: soon) == SecretBytes("pin-4711"))
     }
 
     @Test func `other white space is of the PIN`() throws {
@@ -22,15 +22,15 @@ import Testing
     }
 
     @Test func `a link is followed, as orchestrators mount secrets`() throws {
-        let file = try folder.file("pin", "1234", mode: 0o440)
+        let file = try folder.file("pin", "pin-4711", mode: 0o440)
         try FileManager.default.createSymbolicLink(atPath: folder.path("link"), withDestinationPath: file)
-        #expect(try PINSource.file(folder.path("link")).read(deadline: soon) == SecretBytes("1234"))
+        #expect(try PINSource.file(folder.path("link")).read(deadline: soon) == SecretBytes("pin-4711"))
     }
 
     @Test func `files that cannot have a good PIN are refused`() throws {
         try expectRefusal("cannot be opened", .file(folder.path("none")))
         try expectRefusal("it is empty", .file(folder.file("empty", "\n")))
-        try expectRefusal("others may use it", .file(folder.file("open", "1234", mode: 0o644)))
+        try expectRefusal("others may use it", .file(folder.file("open", "pin-4711", mode: 0o644)))
         try expectRefusal("longer than", .file(folder.file("long", String(repeating: "1", count: 2_000))))
         try expectRefusal("not a regular file", .file("/dev/null"))
         try #require(mkfifo(folder.path("pipe"), 0o600) == 0)
@@ -43,7 +43,7 @@ import Testing
             let source = PINSource.environment("POSTERN_TEST_PIN")
             let error = #expect(throws: SecretError.self) { try source.read(deadline: soon) }
             try #require(error?.code == .keyUnavailable && error?.message.contains("is not set") == true)
-            for pin in ["1234", "5678"] {
+            for pin in ["pin-4711", "5678"] {
                 setenv("POSTERN_TEST_PIN", pin, 1)
                 try #require(try source.read(deadline: soon) == SecretBytes(pin))
             }
@@ -54,20 +54,20 @@ import Testing
         #expect(
             try PINSource.command(["/usr/bin/printf", "%s", "a b;$HOME"]).read(deadline: soon)
                 == SecretBytes("a b;$HOME"))
-        #expect(try PINSource.command(["/bin/echo", "1234"]).read(deadline: soon) == SecretBytes("1234"))
+        #expect(try PINSource.command(["/bin/echo", "pin-4711"]).read(deadline: soon) == SecretBytes("pin-4711"))
     }
 
     @Test func `a command gets no standard input and no descriptors of ours`() throws {
         let ours = open("/dev/zero", O_RDONLY)
         try #require(ours > 2)
         defer { close(ours) }
-        let script = "cat; test -e /proc/self/fd/\(ours) && echo inherited; echo 1234"
-        #expect(try PINSource.command(["/bin/sh", "-c", script]).read(deadline: soon) == SecretBytes("1234"))
+        let script = "cat; test -e /proc/self/fd/\(ours) && echo inherited; echo pin-4711"
+        #expect(try PINSource.command(["/bin/sh", "-c", script]).read(deadline: soon) == SecretBytes("pin-4711"))
     }
 
     @Test func `a command that fails is an error, whatever it printed`() throws {
-        try expectRefusal("status 3", .command(["/bin/sh", "-c", "echo 1234; exit 3"]))
-        try expectRefusal("status 137", .command(["/bin/sh", "-c", "echo 1234; kill -KILL $$"]))
+        try expectRefusal("status 3", .command(["/bin/sh", "-c", "echo pin-4711; exit 3"]))
+        try expectRefusal("status 137", .command(["/bin/sh", "-c", "echo pin-4711; kill -KILL $$"]))
         try expectRefusal("cannot be run", .command([folder.path("none")]))
         try expectRefusal("is empty", .command(["/bin/true"]))
         try expectRefusal("more than", .command(["/usr/bin/yes"]))
@@ -101,6 +101,6 @@ import Testing
         let error = try #require(throws: SecretError.self) { try source.read(deadline: soon) }
         #expect(error.code == .keyUnavailable)
         #expect(error.message.contains(why), "\(error)")
-        #expect(!error.message.contains("1234"))
+        #expect(!error.message.contains("pin-4711"))
     }
 }
