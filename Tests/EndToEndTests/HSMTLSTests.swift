@@ -33,12 +33,12 @@ import Testing
     }
 
     private static func handshake(
-        _ gateway: GatewayUnderTest, _ arguments: [String] = []
+        _ gateway: GatewayUnderTest, _ arguments: [String] = [], address: String? = nil
     ) async throws -> Finished {
         try await run(
             "openssl",
             [
-                "s_client", "-connect", gateway.grpcAddress, "-verify_return_error", "-verify_hostname",
+                "s_client", "-connect", address ?? gateway.grpcAddress, "-verify_return_error", "-verify_hostname",
                 "localhost", "-CAfile", gateway.pki.file("ca.pem"), "-cert", gateway.pki.file("operator.pem"), "-key",
                 gateway.pki.file("operator.key"), "-alpn", "h2",
             ] + arguments)
@@ -187,12 +187,11 @@ import Testing
         await gateway.remove()
     }
 
-    /// With one event loop, so that a call that blocked it would stop everything.
     @Test(arguments: [false, true])
     func `an HSM that fails stops new handshakes and nothing else, and recovers`(hangs: Bool) async throws {
         let hsm = try SoftToken()
         let settings = Self.settings(
-            hsm.uri("tls"), overrides: ["grpc.threads=1", "grpc.handshake_timeout=2s"])
+            hsm.uri("tls"), overrides: ["grpc.handshake_timeout=2s"])
         let gateway = try GatewayUnderTest(settings)
         _ = try await gateway.makeKeys(overrides: settings.overrides)
         try await Self.certify(hsm.uri("tls"), gateway)
@@ -224,19 +223,47 @@ import Testing
         hsm.faults.release()
     }
 
+    @Test func `a handshake that waits for the HSM holds up nobody on its event loop`() async throws {
+        let hsm = try SoftToken()
+        let settings = Self.settings(hsm.uri("tls"), overrides: ["grpc.threads=1", "grpc.handshake_timeout=10m"])
+        let gateway = try GatewayUnderTest(settings)
+        _ = try await gateway.makeKeys(overrides: settings.overrides)
+        try await Self.certify(hsm.uri("tls"), gateway)
+        try await withGateway(started: gateway) { gateway in
+            try await gateway.client { client in
+                _ = try await client.put("llm/a", "v")
+                hsm.faults.hold(fault_Sign)
+                async let handshake = Self.handshake(gateway)
+                try await eventually("the HSM is asked for a signature") { hsm.faults[fault_held] == 1 }
+                for _ in 0..<20 { #expect(try await client.value("llm/a") == "v") }
+                #expect(hsm.faults[fault_held] == 1)
+                hsm.faults.release()
+                #expect(try await handshake.code == 0)
+            }
+        }
+    }
+
     @Test func `an HSM that is away at start fails handshakes until it is there`() async throws {
         let hsm = try SoftToken()
-        let settings = Self.settings(hsm.uri("tls"))
+        let settings = Self.settings(hsm.uri("tls"), admin: true)
         let gateway = try GatewayUnderTest(settings)
         _ = try await gateway.makeKeys(overrides: settings.overrides)
         try await Self.certify(hsm.uri("tls"), gateway)
         hsm.goAway()
         try await withGateway(started: gateway) { gateway in
             #expect(gateway.log.contains("the HSM does not sign TLS handshakes"))
-            #expect(try await Self.handshake(gateway).code != 0)
+            for address in [gateway.grpcAddress, gateway.adminAddress] {
+                #expect(try await Self.handshake(gateway, address: address).code != 0)
+            }
             hsm.comeBack()
-            try await eventually("handshakes succeed") { try await Self.handshake(gateway).code == 0 }
+            for address in [gateway.grpcAddress, gateway.adminAddress] {
+                try await eventually("handshakes succeed") {
+                    try await Self.handshake(gateway, address: address).code == 0
+                }
+            }
             try await gateway.client { _ = try await $0.put("llm/a", "v") }
+            #expect(try await gateway.metric("postern_tls_key_failures{listener=\"admin\"}") ?? 0 >= 1)
+            #expect(try await gateway.metric("postern_hsm_stuck_calls{token=\"pkcs11:token=prod\"}") == 0)
         }
     }
 }

@@ -22,11 +22,13 @@ extension SoftToken {
 extension GatewayUnderTest {
     /// Makes the keys that the configuration names.
     @discardableResult
-    func makeKeys(_ arguments: [String] = [], overrides: [String] = []) async throws -> Finished {
+    func makeKeys(
+        _ arguments: [String] = [], overrides: [String] = [], environment: [String: String] = [:]
+    ) async throws -> Finished {
         try await run(
             try Places.postern(),
             ["keys", "init", "--config", file("postern.yaml")] + overrides.flatMap { ["--set", $0] } + arguments,
-            environment: ["ADMIN_KEY": adminKey], in: directory)
+            environment: environment.merging(["ADMIN_KEY": adminKey]) { $1 }, in: directory)
     }
 
     /// Runs `postern keys` as an administrator.

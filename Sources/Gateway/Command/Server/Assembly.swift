@@ -133,8 +133,8 @@ struct Assembly {
         options.maximumPayloadBytes = configuration.limits.maxPayloadBytes
         options.requestTimeout = admin.requestTimeout
         options.failuresPerMinute = admin.maxFailuresPerMinute
-        let (cache, observer, tls, revocation, storage, keyUpkeep, auditUpkeep) = (
-            cache, observer, tls, revocation, storage, keyUpkeep, auditUpkeep
+        let (cache, observer, tls, revocation, storage, keyUpkeep, auditUpkeep, tokens) = (
+            cache, observer, tls, revocation, storage, keyUpkeep, auditUpkeep, tokens
         )
         return try AdminServer(
             configuration: options, gateway: gateway, readiness: readiness,
@@ -142,7 +142,8 @@ struct Assembly {
             gauges: {
                 let usage = cache?.usage ?? (secrets: 0, bytes: 0)
                 return observer.gauges + revocation.gauges + storage.gauges + (migration?.gauges ?? [])
-                    + (keyUpkeep?.gauges ?? []) + auditUpkeep.gauges + tls.hsmKeys.flatMap(\.gauges) + [
+                    + (keyUpkeep?.gauges ?? []) + auditUpkeep.gauges + tls.hsmKeys.flatMap(\.gauges)
+                    + tokens.gauges + [
                         Gauge("postern_cache_secrets", "Secrets in the read cache.", Double(usage.secrets)),
                         Gauge("postern_cache_bytes", "Payload bytes in the read cache.", Double(usage.bytes)),
                         Gauge(

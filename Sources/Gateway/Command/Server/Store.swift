@@ -1,5 +1,5 @@
-// The store that a configuration names. With KeyAssembly.swift, VaultAssembly.swift and Tokens.swift, the only files that
-// name backends.
+// The store that a configuration names. Of the server's files only this one, KeyAssembly.swift, VaultAssembly.swift,
+// Tokens.swift and HSMServerKey.swift name backends.
 
 import Logging
 import NIOCore

@@ -1,6 +1,7 @@
 // The HSMs of this process: each token has one owner, whichever keys on it are used.
 
 import Logging
+import PosternCore
 import PosternPKCS11
 import PosternProtocol
 import Synchronization
@@ -17,10 +18,9 @@ final class Tokens: Sendable {
     /// - Throws: `invalid_argument` if the URI says too little.
     func token(of uri: PKCS11URI) throws(SecretError) -> PKCS11Token {
         let settings = try PKCS11TokenSettings(uri)
-        if let known = tokens.withLock({ $0[settings] }) { return known }
-        let token = try PKCS11Token(settings, modules: modules)
-        return tokens.withLock { tokens in
+        return try tokens.withLock { (tokens) throws(SecretError) in
             if let known = tokens[settings] { return known }
+            let token = try PKCS11Token(settings, modules: modules)
             tokens[settings] = token
             return token
         }
@@ -65,6 +65,22 @@ final class Tokens: Sendable {
     /// Lets every token be looked at anew, and refused PINs be tried once more.
     func reload() {
         for token in tokens.withLock({ Array($0.values) }) { token.reload() }
+    }
+
+    /// How the tokens are, for metrics.
+    var gauges: [Gauge] {
+        tokens.withLock { Array($0.values) }.flatMap { token in
+            let labels = ["token": "\(token.settings.token)"]
+            return [
+                Gauge(
+                    "postern_hsm_stuck_calls",
+                    "Calls to the token that have not returned although nobody waits any more.",
+                    Double(token.stuckCalls), labels: labels),
+                Gauge(
+                    "postern_hsm_waiting_calls", "Calls that wait for a session of the token.",
+                    Double(token.waitingCalls), labels: labels),
+            ]
+        }
     }
 
     /// Closes all sessions.
