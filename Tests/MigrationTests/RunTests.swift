@@ -160,6 +160,73 @@ private final class Told: Sendable {
         }
     }
 
+    @Test func `a change that missed its copy after everything was compared is copied before cutting over`()
+        async throws
+    {
+        try await Stores.with { stores in
+            try await fill(stores.source)
+            let journal = Journal()
+            let gateway = stores.gateway()
+            journal.onEntering { phase in
+                guard phase == .draining else { return }
+                stores.target.turn(off: true)
+                await #expect(throws: Never.self) {
+                    try await self.write(gateway, "llm/s0", "last")
+                    try await gateway.remove(SecretPath("llm/s1"), deadline: .patient)
+                    try await gateway.delete(SecretPath("llm/s2"), versions: [1], deadline: .patient)
+                }
+                stores.target.turn(off: false)
+            }
+            let report = try await stores.run(journal: journal).run(cutsOver: true)
+            #expect(report.phase == .cutOver)
+            #expect(try await stores.differences() == [])
+        }
+    }
+
+    @Test func `a write that is stuck in the source until the target decides is not acknowledged`() async throws {
+        try await Stores.with { stores in
+            try await fill(stores.source)
+            #expect(try await stores.run().run(cutsOver: false).isGood)
+            let gateway = stores.gateway()
+            let (stuck, isStuck) = AsyncStream<Void>.makeStream()
+            let (released, release) = AsyncStream<Void>.makeStream()
+            stores.source.hold {
+                isStuck.yield()
+                for await _ in released { return }
+            }
+            async let outcome = await #expect(throws: SecretError.self) {
+                try await self.write(gateway, "llm/s0", "stuck")
+            }
+            for await _ in stuck { break }
+            #expect(try await stores.run().run(cutsOver: true).phase == .cutOver)
+            release.yield()
+            let error = await outcome
+            #expect(error?.code == .backendUnavailable)
+            #expect(error?.message.contains("not known") == true)
+            let read = try await gateway.read(SecretPath("llm/s0"), version: nil, deadline: .patient)
+            #expect(read.payload["value"] != SecretBytes("stuck"))
+        }
+    }
+
+    @Test func `a write that began before the copying and ends in it is copied`() async throws {
+        try await Stores.with { stores in
+            try await fill(stores.source)
+            let gateway = stores.gateway()
+            let (stuck, isStuck) = AsyncStream<Void>.makeStream()
+            let (released, release) = AsyncStream<Void>.makeStream()
+            stores.source.hold {
+                isStuck.yield()
+                for await _ in released { return }
+            }
+            async let writing: Void = self.write(gateway, "llm/s0", "slow")
+            for await _ in stuck { break }
+            #expect(try await stores.run().run(cutsOver: false).isGood)
+            release.yield()
+            try await writing
+            #expect(try await stores.differences() == [])
+        }
+    }
+
     @Test func `once it is cut over, the source is not needed, and a removed secret does not come back`() async throws {
         try await Stores.with { stores in
             try await fill(stores.source)
@@ -179,6 +246,33 @@ private final class Told: Sendable {
                 #expect(removed?.code == .notFound)
             }
             await #expect(throws: SecretError.self) { try await stores.run().abort() }
+        }
+    }
+
+    @Test func `changes with a caller's own credential are copied too, and such a view ends with the source`()
+        async throws
+    {
+        try await Stores.with { stores in
+            try await fill(stores.source)
+            #expect(try await stores.run().run(cutsOver: false).isGood)
+            let gateway = stores.gateway()
+            let view = try await gateway.view(for: SecretBytes("token"), deadline: .patient)
+            #expect(view.identity == ["user": "somebody"])
+            try await write(view.backend, "llm/s0", "by the caller")
+            #expect(try await stores.differences() == [])
+            #expect(try await stores.run().run(cutsOver: true).phase == .cutOver)
+            // What the gateway knew of the phase is too old by then.
+            try await Task.sleep(for: Stores.timing.staleness * 2)
+            for attempt in ["read", "write"] {
+                let ended = await #expect(throws: SecretError.self) {
+                    if attempt == "write" { try await write(view.backend, "llm/s0", "too late") }
+                    _ = try await view.backend.read(SecretPath("llm/s0"), version: nil, deadline: .patient)
+                }
+                #expect(ended?.code == .backendUnavailable)
+            }
+            let fresh = try await gateway.view(for: SecretBytes("token"), deadline: .patient)
+            let read = try await fresh.backend.read(SecretPath("llm/s0"), version: nil, deadline: .patient)
+            #expect(read.payload["value"] == SecretBytes("by the caller"))
         }
     }
 

@@ -113,11 +113,17 @@ final class Journal: MigrationJournal {
     private struct State {
         var events: [String] = []
         var isFull = false
+        var onEntering: (@Sendable (MigrationRecord.Phase) async -> Void)?
     }
 
     private let state = Mutex(State())
 
     var events: [String] { state.withLock { $0.events } }
+    /// What to do when a phase is about to be entered.
+    func onEntering(_ act: @escaping @Sendable (MigrationRecord.Phase) async -> Void) {
+        state.withLock { $0.onEntering = act }
+    }
+
     func fill() { state.withLock { $0.isFull = true } }
 
     func record(_ event: MigrationEvent) async throws(SecretError) {
@@ -134,6 +140,7 @@ final class Journal: MigrationJournal {
             }
             return state.isFull
         }
+        if case .enters(let phase, _) = event, let act = state.withLock({ $0.onEntering }) { await act(phase) }
         if isFull { throw SecretError(.auditUnavailable, "The disk is full.") }
     }
 
@@ -145,6 +152,7 @@ final class SwitchedStore: HistoryTransferring {
     private struct State {
         var isOff = false
         var damaged: SecretPath?
+        var hold: (@Sendable () async -> Void)?
     }
 
     let store: any HistoryTransferring
@@ -155,6 +163,9 @@ final class SwitchedStore: HistoryTransferring {
 
     /// From now on the values of a secret cannot be recalled.
     func damage(_ path: SecretPath) { state.withLock { $0.damaged = path } }
+
+    /// From now on writes of secrets wait for something in the store, whatever their deadlines.
+    func hold(_ wait: (@Sendable () async -> Void)?) { state.withLock { $0.hold = wait } }
 
     func turn(off: Bool) { state.withLock { $0.isOff = off } }
 
@@ -171,7 +182,11 @@ final class SwitchedStore: HistoryTransferring {
         _ path: SecretPath, _ payload: Payload, expecting: Int?, deadline: Deadline
     ) async throws(SecretError) -> VersionInfo {
         try check()
-        return try await store.write(path, payload, expecting: expecting, deadline: deadline)
+        guard !path.isReserved, let wait = state.withLock({ $0.hold }) else {
+            return try await store.write(path, payload, expecting: expecting, deadline: deadline)
+        }
+        await wait()
+        return try await store.write(path, payload, expecting: expecting, deadline: .patient)
     }
 
     func delete(_ path: SecretPath, versions: [Int], deadline: Deadline) async throws(SecretError) {
@@ -209,6 +224,10 @@ final class SwitchedStore: HistoryTransferring {
     ) async throws(SecretError) -> SecretDescription {
         try check()
         return try await store.updateMetadata(path, change, deadline: deadline)
+    }
+
+    func view(for credential: SecretBytes, deadline: Deadline) async throws(SecretError) -> StoreView {
+        StoreView(backend: store, identity: ["user": "somebody"])
     }
 
     func health(deadline: Deadline) async -> BackendHealth { await store.health(deadline: deadline) }
