@@ -38,6 +38,7 @@ extension MigrationRun {
         let record = newRecord()
         try await checkTarget()
         try await journal.record(.begins(record))
+        try await removeMarks()
         let ledger = try await MigrationLedger.take(
             record, after: version, in: sourceRecords, run: run, clock: clock)
         do throws(SecretError) {
@@ -48,6 +49,15 @@ extension MigrationRun {
             throw error
         }
         return ledger
+    }
+
+    /// Removes the marks of an earlier migration. Not while one is under way.
+    func removeMarks() async throws(SecretError) {
+        while true {
+            let marks = try await sourceRecords.marks(after: nil, deadline: .after(Self.soon)).marks
+            if marks.isEmpty { return }
+            for mark in marks { try await sourceRecords.unmark(mark.place, deadline: .after(Self.soon)) }
+        }
     }
 
     /// The record that is there, once no other run has it.

@@ -10,7 +10,7 @@ extension MigrationRun {
     /// takes the migration back to copying; after, the target is told too, so that gateways can start without the source.
     func cutOver(_ ledger: MigrationLedger) async throws(SecretError) {
         // What is marked by now need not be copied while nobody may write.
-        _ = try await goOverMarks(ledger, removing: false)
+        try await goOverMarks(ledger, comparing: false)
         try await enter(.draining, ledger)
         do throws(SecretError) {
             try await drain(ledger)
@@ -27,6 +27,11 @@ extension MigrationRun {
             throw error
         }
         try await tellTarget(await ledger.record)
+        do throws(SecretError) {
+            try await removeMarks()
+        } catch {
+            // Nobody looks at them any more.
+        }
     }
 
     private func enter(_ phase: MigrationRecord.Phase, _ ledger: MigrationLedger) async throws(SecretError) {
@@ -49,30 +54,24 @@ extension MigrationRun {
                 try await ledger.check()
             }
         }
-        while try await goOverMarks(ledger, removing: true) {}
+        try await goOverMarks(ledger, comparing: true)
         try await matchNames(ledger)
     }
 
-    /// Copies what is marked; while nobody writes, also compares it and removes the marks.
-    /// - Returns: whether there were any, and all of them could be removed.
-    private func goOverMarks(_ ledger: MigrationLedger, removing: Bool) async throws(SecretError) -> Bool {
+    /// Copies what is marked, and compares it once nobody writes. The marks stay: until then, a change may be under way that
+    /// was marked before it.
+    private func goOverMarks(_ ledger: MigrationLedger, comparing: Bool) async throws(SecretError) {
         var cursor: String?
-        var found = false
         repeat {
             let page = try await sourceRecords.marks(after: cursor, deadline: .after(Self.patience))
-            try await copy(Array(Set(page.marks.map(\.secret))), ledger)
-            for mark in removing ? page.marks : [] {
-                let comparison = try await compare(mark.secret, ledger)
-                guard comparison.differences.isEmpty else {
-                    report.withLock { $0.note(mark.secret, comparison.differences) }
-                    return false
-                }
-                try await sourceRecords.unmark(mark.place, deadline: .after(Self.patience))
-                found = true
+            let secrets = Array(Set(page.marks.map(\.secret)))
+            try await copy(secrets, ledger)
+            for (path, comparison) in comparing ? try await compare(secrets, ledger) : []
+            where !comparison.differences.isEmpty {
+                report.withLock { $0.note(path, comparison.differences) }
             }
             cursor = page.next
         } while cursor != nil
-        return found
     }
 
     /// Writes down in the target that it decides.

@@ -42,7 +42,7 @@ extension MigrationRun {
 
     /// Compares secrets, several at a time.
     /// - Returns: the comparisons in the order of the paths.
-    private func compare(
+    func compare(
         _ paths: [SecretPath], _ ledger: MigrationLedger
     ) async throws(SecretError) -> [(SecretPath, SecretCopier.Comparison)] {
         let results = await withTaskGroup(of: (Int, Result<SecretCopier.Comparison, SecretError>).self) { group in
