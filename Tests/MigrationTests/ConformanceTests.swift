@@ -27,7 +27,7 @@ import Testing
                     source: encrypted ? try envelope(source, folder + "/a/kek", clock) : source,
                     target: encrypted ? try envelope(target, folder + "/b/kek", clock) : target,
                     sourceRecords: MigrationRecords(store: source),
-                    targetRecords: MigrationRecords(store: target),
+                    targetRecords: MigrationRecords(store: target), sourceName: "a",
                     timing: MigratingBackend.Timing(staleness: .seconds(1), changeLimit: .seconds(120)))
                 return (source, target, backend)
             }

@@ -236,6 +236,14 @@ private final class Told: Sendable {
             let gateway = stores.gateway()
             try await write(gateway, "llm/s0", "new")
             try await gateway.remove(SecretPath("llm/s5"), deadline: .patient)
+            // One whose source is another store must not take this target for its own.
+            let other = await #expect(throws: SecretError.self) {
+                try await stores.gateway(sourceName: "another").read(
+                    SecretPath("llm/s0"), version: nil, deadline: .patient)
+            }
+            #expect(other?.code == .backendUnavailable)
+            let started = try await stores.gateway().read(SecretPath("llm/s0"), version: nil, deadline: .patient)
+            #expect(started.info.number == 2)
             stores.source.turn(off: false)
             for gateway in [gateway, stores.gateway()] {
                 let read = try await gateway.read(SecretPath("llm/s0"), version: nil, deadline: .patient)

@@ -42,10 +42,12 @@ final class Stores: Sendable {
         staleness: .milliseconds(20), changeLimit: .milliseconds(300), copyLimit: .seconds(2))
 
     /// A gateway's view of the migration.
-    func gateway(_ timing: MigratingBackend.Timing = Stores.timing) -> MigratingBackend {
+    func gateway(
+        _ timing: MigratingBackend.Timing = Stores.timing, sourceName: String = "a"
+    ) -> MigratingBackend {
         MigratingBackend(
             source: source, target: target, sourceRecords: MigrationRecords(store: source),
-            targetRecords: MigrationRecords(store: target), timing: timing)
+            targetRecords: MigrationRecords(store: target), sourceName: sourceName, timing: timing)
     }
 
     func run(

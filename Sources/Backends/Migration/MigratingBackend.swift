@@ -56,18 +56,22 @@ public final class MigratingBackend: SecretBackend {
     ///   - target: the store that they go to.
     ///   - sourceRecords: the store behind the source's encryption, for the records of the migration.
     ///   - targetRecords: the same of the target.
+    ///   - sourceName: the source as the command calls it: a target that was cut over from another store once is not
+    ///     taken for this one's when the source does not answer.
     ///   - timing: the times that gateways and the command keep.
     ///   - clock: tells whether a command that was draining is dead.
     public init(
         source: any HistoryTransferring, target: any HistoryTransferring, sourceRecords: MigrationRecords,
-        targetRecords: MigrationRecords, timing: Timing = Timing(), clock: any WallClock = SystemWallClock()
+        targetRecords: MigrationRecords, sourceName: String, timing: Timing = Timing(),
+        clock: any WallClock = SystemWallClock()
     ) {
         name = "migrating(\(source.name)→\(target.name))"
         self.source = source
         self.target = target
         copier = SecretCopier(source: source, target: target)
         records = sourceRecords
-        watch = PhaseWatch(source: sourceRecords, target: targetRecords, clock: clock)
+        watch = PhaseWatch(
+            source: sourceRecords, target: targetRecords, sourceName: sourceName, clock: clock)
         self.timing = timing
         isView = false
     }

@@ -33,10 +33,13 @@ final class PhaseWatch: Sendable {
 
     private let source: MigrationRecords
     private let target: MigrationRecords
+    /// What the source is called in the records of a migration.
+    private let sourceName: String
     private let clock: any WallClock
     private let state = Mutex(State())
 
-    init(source: MigrationRecords, target: MigrationRecords, clock: any WallClock) {
+    init(source: MigrationRecords, target: MigrationRecords, sourceName: String, clock: any WallClock) {
+        self.sourceName = sourceName
         self.source = source
         self.clock = clock
         self.target = target
@@ -106,7 +109,7 @@ final class PhaseWatch: Sendable {
             let failure = error
             do throws(SecretError) {
                 if let record = try await target.read(deadline: deadline), record.role == .target,
-                    record.phase == .cutOver
+                    record.phase == .cutOver, record.source == sourceName
                 {
                     return .cutOver
                 }

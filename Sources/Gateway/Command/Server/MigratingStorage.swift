@@ -97,7 +97,7 @@ struct MigratingStorage {
         self.target = try await Storage(target, tokens: tokens, group: group, clock: clock, logger: logger)
         backend = MigratingBackend(
             source: source.transferring, target: self.target.transferring, sourceRecords: source.migrationRecords,
-            targetRecords: self.target.migrationRecords, clock: clock)
+            targetRecords: self.target.migrationRecords, sourceName: configuration.storeName, clock: clock)
     }
 
     /// A gateway that knows only the source would write past the migration, or to a store that decides no more.
