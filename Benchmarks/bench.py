@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from statistics import median
 
+import auditlog
 import keys
 import latency
 import machine
@@ -134,17 +135,6 @@ def measure_ready(gateway: Gateway) -> dict:
     return {"median": median(times[1:]), "least": min(times[1:]), "most": max(times[1:]), "count": len(times) - 1}
 
 
-def audit_storm(binary: Path, folder: Path) -> str | None:
-    """The audit log without the gateway around it, if its helper was built."""
-    helper = binary.with_name("audit-storm")
-    if not helper.exists():
-        return None
-    say("The audit log alone")
-    done = subprocess.run(
-        [str(helper), "bench", str(folder), "1024", "4"], capture_output=True, text=True, timeout=30, check=True)
-    return done.stdout.strip()
-
-
 def measure_keys(folder: Path, postern: Path, pki: Path, value: str, results: dict) -> None:
     """What keys cost: an HSM's, the envelope's, and those of many domains and secrets at once."""
     say("Postern with keys in an HSM: re-wrapping 1,000 domains, then 1,000,000 reads")
@@ -191,8 +181,12 @@ def measure(folder: Path, postern: Path, bao: Path) -> dict:
     say("Postern in front of OpenBao: 100,000 names")
     results["vault_list"] = vault.measure_list(postern, bao, folder / "vault-list", pki)
     measure_keys(folder / "keys", postern, pki, value, results)
-    if storm := audit_storm(postern, folder / "storm"):
-        results["audit_storm"] = storm
+    say("Postern: reads with and without publishing the audit log")
+    results["publication"] = auditlog.publication_cost(
+        postern, folder / "publication", pki, policies.small(), (SECRET, value), OUTPUT / "clientcert.so", SECONDS)
+    say("The audit log alone")
+    if alone := auditlog.measure(postern, folder / "storm"):
+        results["audit_log"] = alone
     results["others"] = others.share()
     results["claims"] = [vars(claim) | {"met": claim.met} for claim in report.claims(results)]
     return results

@@ -31,7 +31,7 @@ policy:
   file: policy.yaml
 audit:
   directory: audit
-"""
+{audit}"""
 
 # Secrets in a file, encrypted under a key in a file.
 SQLITE = """backend:
@@ -51,7 +51,7 @@ class Gateway:
 
     def __init__(
         self, binary: Path, folder: Path, pki: Path, policy: str, store: str = SQLITE,
-        environment: dict[str, str] | None = None,
+        environment: dict[str, str] | None = None, audit: str = "",
     ):
         self._binary, self._pki, self.folder = binary, pki, folder
         self._admin_key = secrets.token_urlsafe(32)
@@ -60,12 +60,14 @@ class Gateway:
         self.server: Server | None = None
         folder.mkdir(parents=True)
         self.configuration = folder / "postern.yaml"
+        self._audit_settings = audit
         self.configure(store, environment)
         self.set_policy(policy)
 
     def configure(self, store: str, environment: dict[str, str] | None = None) -> None:
         """Writes the store that the next start takes, and what it needs in the environment."""
-        self.configuration.write_text(_CONFIGURATION.format(pki=self._pki, store=store))
+        self.configuration.write_text(
+            _CONFIGURATION.format(pki=self._pki, store=store, audit=self._audit_settings))
         self._environment = environment or {}
 
     def set_policy(self, policy: str) -> None:

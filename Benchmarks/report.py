@@ -32,7 +32,7 @@ def claims(results: dict) -> list[Claim]:
     vault, listed = results["vault"], results["vault_list"]
     cpu = vault["through_openbao_cpu_us"] / vault["direct_openbao_cpu_us"]
     hsm = results["hsm"]
-    claims = [
+    asked = [
         Claim("audited reads, 32 connections × 32 streams", full, "reads/s", 80_000, True, 150_000),
         Claim("that ÷ OpenBao's audited reads", full / results["openbao_best"], "×", 35, True, 70),
         Claim("one call − one fdatasync, mean", one["added_ms"], "ms", 0.3, False),
@@ -45,11 +45,18 @@ def claims(results: dict) -> list[Claim]:
         Claim("memory's growth over a list of 100,000 names", listed["growth_mb"], "MB", 10, False),
         Claim("HSM operations for a million reads", hsm["uses"] / hsm["reads"] * 1e6, "", 9, False),
         Claim("memory's growth over re-encrypting 100,000 secrets", results["reencrypt"]["growth_mb"], "MB", 10, False),
+        Claim("what publishing takes from reads", 100 * results["publication"]["share"], "%", 5, False),
     ]
     if results["envelope"]:
         # Beside the store's own cost, and for values as large as keys and tokens are.
-        claims.append(Claim("the envelope's cost for a read that misses the cache", results["envelope"][0][-1], "µs", 5, False))
-    return claims
+        cost = results["envelope"][0][-1]
+        asked.append(Claim("the envelope's cost for a read that misses the cache", cost, "µs", 5, False))
+    if log := results.get("audit_log"):
+        asked += [
+            Claim("the audit log alone, synced and published", log["published_per_second"], "records/s", 150_000, True),
+            Claim("verifying a log", log["verify_per_second"], "records/s", 500_000, True),
+        ]
+    return asked
 
 
 def text(results: dict) -> str:
@@ -132,8 +139,18 @@ def _others(results: dict) -> list[str]:
          f"{_number(store)} µs, {_number(through)} µs of processor time")
         for size, store, through, _ in results["envelope"] or []
     ]
-    if "audit_storm" in results:
-        rows.append(("the audit log alone", results["audit_storm"]))
+    publication = results["publication"]
+    rows.append(
+        ("reads with the audit log published, and without",
+         f"{publication['published_per_second']:,.0f}/s, {publication['unpublished_per_second']:,.0f}/s"))
+    if "audit_log" in results:
+        log = results["audit_log"]
+        rows += [
+            ("the audit log alone, synced: with publishing, and without",
+             f"{log['published_per_second']:,} records/s, {log['unpublished_per_second']:,} records/s"),
+            (f"verifying {log['records']:,} records", f"{log['verify_per_second']:,.0f} records/s"),
+            (f"published on disk for a record of {log['record_bytes']} bytes", f"{log['disk_bytes']:.0f} bytes"),
+        ]
     return _table(rows)
 
 

@@ -153,6 +153,32 @@ import TransparencyLog
         #expect(try AuditLogReader(directory: disk + "/log").verify().records == acknowledged + 1)
     }
 
+    @Test func `where the published log cannot be written records are still taken, and published when it can`()
+        async throws
+    {
+        let directory = try TemporaryDirectory()
+        let disk = directory.path + "/disk"
+        try FileManager.default.createDirectory(atPath: disk, withIntermediateDirectories: false)
+        guard try run("/bin/mount", "-t", "tmpfs", "-o", "size=16m,mode=700", "tmpfs", disk) == 0 else {
+            print("skipped: a small file system cannot be mounted here (this needs root)")
+            return
+        }
+        defer { #expect(throws: Never.self) { try run("/bin/umount", disk) } }
+        let image = disk + "/log"
+        let log = try AuditLog.open(directory: image, options: .small)
+        defer { log.close() }
+        try await log.published(covering: try await log.append(record("0")), deadline: .after(.seconds(120)))
+        // A directory that cannot be written to, as root sees it only from a read-only mount over it.
+        try #require(try run("/bin/mount", "--bind", image + "/log", image + "/log") == 0)
+        try #require(try run("/bin/mount", "-o", "remount,bind,ro", image + "/log") == 0)
+        let index = try await log.append(record("1"))
+        try await eventually("health does not tell") { log.health.detail.contains("Read-only file system") }
+        #expect(log.publication.size == 1)
+        try #require(try run("/bin/umount", image + "/log") == 0)
+        try await log.published(covering: index, deadline: .after(.seconds(120)))
+        #expect(try LogVerifier(directory: image).verify().size == 2)
+    }
+
     @discardableResult
     private func run(_ command: String, _ arguments: String...) throws -> Int32 {
         let process = Process()

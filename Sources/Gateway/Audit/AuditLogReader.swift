@@ -78,7 +78,7 @@ public struct AuditLogReader: Sendable {
             do throws(AuditLogError) {
                 scan = try Self.scan(path, index: index, attempts: index == segments.last ? 3 : 1)
             } catch {
-                guard error.isMissingFile else { throw error }
+                guard error.isMissingFile || !FileList.exists(path) else { throw error }
                 (previous, count) = (nil, 0)
                 continue
             }

@@ -45,6 +45,16 @@ struct BatchCursor: Sendable {
 
     /// The next batch, or nil if there is none yet. The first may begin before the wanted record.
     mutating func next() throws(AuditLogError) -> Batch? {
+        do throws(AuditLogError) {
+            return try read()
+        } catch {
+            // What is wrong with a segment that was removed meanwhile, and emptied, says nothing.
+            guard error.code == .corrupt, let file = error.file, !FileList.exists(file) else { throw error }
+            throw AuditLogError(AuditFileError("open", file, number: AuditFileError.missing))
+        }
+    }
+
+    private mutating func read() throws(AuditLogError) -> Batch? {
         if segment == nil {
             guard let first = try AuditDirectory.segments(in: directory).last(where: { $0 <= start }) else {
                 return nil

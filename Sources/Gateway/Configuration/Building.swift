@@ -102,6 +102,7 @@ extension GatewayConfiguration.Audit {
         segmentBytes = try values.get(AuditSettings.segmentBytes)
         origin = values.find(AuditSettings.origin)
         signingKey = values.find(AuditSettings.signingKey).map(values.resolve)
+        checkpointInterval = try values.get(AuditSettings.checkpointInterval)
         let retention = try values.get(AuditSettings.retention)
         self.retention = retention == .zero ? nil : retention
         legalHold = try values.get(AuditSettings.legalHold)

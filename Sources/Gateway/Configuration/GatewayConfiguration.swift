@@ -160,6 +160,8 @@ public struct GatewayConfiguration: Sendable {
         public let origin: String?
         /// The file of the key that signs checkpoints; nil for one in the folder.
         public let signingKey: String?
+        /// How often what was recorded since is published, and a checkpoint signed.
+        public let checkpointInterval: Duration
         /// How long records are kept at least; nil for ever.
         public let retention: Duration?
         /// Whether they are kept beyond that, for now.

@@ -34,6 +34,9 @@ enum AuditSettings {
         "audit.signing_key", .path, .isFine(example: "audit-signing.key"),
         "The file of the key that signs checkpoints, made at the first start; signing.key in the log's folder if not set."
     )
+    static let checkpointInterval = Setting(
+        "audit.checkpoint_interval", .duration(.milliseconds(10)...(.seconds(3_600))), .means("400ms"),
+        "How often what was recorded since is published, and a checkpoint signed.")
     static let retention = Setting(
         "audit.retention", .duration(.zero...(.seconds(3_155_760_000))), .means("0s"),
         "How long records are kept at least, their hashes for ever; 0s keeps them for ever too.")
@@ -43,7 +46,8 @@ enum AuditSettings {
     static let section = Section(
         "audit", "The audit log. No secret is served that cannot be recorded here.",
         [
-            directory.erased, segmentBytes.erased, origin.erased, signingKey.erased, retention.erased,
+            directory.erased, segmentBytes.erased, origin.erased, signingKey.erased, checkpointInterval.erased,
+            retention.erased,
             legalHold.erased,
         ])
 }

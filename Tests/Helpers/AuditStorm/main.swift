@@ -96,9 +96,10 @@ case "bench":
     print(
         "\(tasks) tasks, records of \(bytes.count) bytes: \(Int(count / elapsed)) records/s, "
             + "\(String(format: "%.2f", (cpu() - cpuBefore) / count * 1e6)) µs CPU each")
-    let closing = ContinuousClock.now
     log.close()
-    print("closed in \(closing.duration(to: .now)), checkpoint \(log.publication.size) of \(log.nextIndex)")
+    // With the time that it takes until a checkpoint covers the last of them.
+    let sustained = Int(count / (start.duration(to: .now) / .seconds(1)))
+    print("sustained \(sustained) records/s; the checkpoint covers \(log.publication.size) of \(log.nextIndex)")
 case "encode":
     let sample = record("01J8ZK2N3W5Y7Q9R1T3V5X7Z9B-0")
     var bytes: [UInt8] = []

@@ -19,7 +19,8 @@ enum LogRecord {
 
     static func make(_ action: String, at time: Timestamp, detail: [String: String]) -> AuditRecord {
         AuditRecord(
-            time: time, requestID: "\(action)-\(time.microseconds)", actor: AuditRecord.Actor(), action: action,
+            time: time, requestID: "\(action)-\(time.microseconds)", actor: AuditRecord.Actor(principal: "postern"),
+            action: action,
             decision: .allow, outcome: "ok", detail: detail)
     }
 

@@ -40,14 +40,16 @@ struct Publisher {
         published: (note: SignedNote, checkpoint: Checkpoint)?
     ) {
         self.auditDirectory = auditDirectory
-        tiles = TileFiles(directory: LogDirectory(auditDirectory: auditDirectory), files: files, mode: mode)
+        let spares = SpareFiles(auditDirectory: auditDirectory)
+        tiles = TileFiles(
+            directory: LogDirectory(auditDirectory: auditDirectory), files: files, mode: mode, spares: spares)
         self.signer = signer
         self.origin = origin
         self.published = published?.checkpoint
         publishedNote = published?.note
         isConfirmed = published == nil
         cursor = BatchCursor(directory: auditDirectory, from: 0)
-        retirement = SegmentRetirement(auditDirectory: auditDirectory)
+        retirement = SegmentRetirement(auditDirectory: auditDirectory, spares: spares)
     }
 
     /// A publisher for a log that is being opened.

@@ -15,10 +15,12 @@ struct SegmentRetirement {
     private static let interval: Duration = .seconds(10)
 
     private let auditDirectory: String
+    private let spares: SpareFiles
     private var last = ContinuousClock.now
 
-    init(auditDirectory: String) {
+    init(auditDirectory: String, spares: SpareFiles) {
         self.auditDirectory = auditDirectory
+        self.spares = spares
     }
 
     /// Removes segments, if it is time.
@@ -36,9 +38,7 @@ struct SegmentRetirement {
         try synchronize()
         for index in finished {
             let path = auditDirectory + "/" + AuditDirectory.segmentName(index)
-            guard unsafe unlink(path) == 0 || errno == ENOENT else {
-                throw AuditFileError("remove", path, number: errno)
-            }
+            try spares.give(file: path, isEmptied: true)
         }
         last = .now
     }

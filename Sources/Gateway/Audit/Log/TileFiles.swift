@@ -8,12 +8,14 @@ struct TileFiles {
     let directory: LogDirectory
     let files: any AuditFiles
     let mode: UInt32
+    let spares: SpareFiles
 
     /// Writes a tile, whose content never changes: if it is there already, nothing is written.
     ///
     /// Without a sync: the segments have all of it until ``SegmentRetirement`` has made it durable.
     func write(_ bytes: [UInt8], to tile: Tile) throws(AuditFileError) {
         let path = directory.file(tile)
+        if let spare = spares.takeFile(), !FileList.exists(path) { return try write(bytes, to: path, through: spare) }
         var file = create(path)
         if file < 0, errno == ENOENT {
             try makeDirectories(for: path)
@@ -25,6 +27,20 @@ struct TileFiles {
             if try FileList.contents(path, limit: bytes.count) == bytes { return }
             return try replace(path, with: bytes)
         }
+        try fill(file, with: bytes, path)
+    }
+
+    /// Turns a spare file into a tile.
+    private func write(_ bytes: [UInt8], to path: String, through spare: String) throws(AuditFileError) {
+        let file = unsafe open(spare, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOFOLLOW)
+        guard file >= 0 else { throw AuditFileError("open", spare, number: errno) }
+        try fill(file, with: bytes, spare)
+        if unsafe rename(spare, path) == 0 { return }
+        try makeDirectories(for: path)
+        guard unsafe rename(spare, path) == 0 else { throw AuditFileError("rename", spare, number: errno) }
+    }
+
+    private func fill(_ file: Int32, with bytes: [UInt8], _ path: String) throws(AuditFileError) {
         defer { files.close(file) }
         do throws(AuditFileError) {
             try files.write(bytes, to: file, path, at: 0)
@@ -71,11 +87,9 @@ struct TileFiles {
     }
 
     private func removeDirectory(_ path: String) throws(AuditFileError) {
-        if unsafe rmdir(path) == 0 || errno == ENOENT { return }
-        for name in try FileList.names(in: path) { _ = unsafe unlink(path + "/" + name) }
-        guard unsafe rmdir(path) == 0 || errno == ENOENT else {
-            throw AuditFileError("remove", path, number: errno)
-        }
+        guard FileList.exists(path) else { return }
+        for name in try FileList.names(in: path) { try spares.give(file: path + "/" + name) }
+        try spares.give(directory: path)
     }
 
     private func create(_ path: String) -> Int32 {
@@ -88,6 +102,11 @@ struct TileFiles {
 
     private func makeDirectories(for path: String) throws(AuditFileError) {
         let parent = Self.parent(path)
+        if parent.hasSuffix(".p"), !FileList.exists(parent), let spare = spares.takeDirectory(),
+            unsafe rename(spare, parent) == 0
+        {
+            return
+        }
         if unsafe mkdir(parent, 0o700) == 0 || errno == EEXIST { return }
         guard errno == ENOENT, parent.count < path.count else {
             throw AuditFileError("make directory", parent, number: errno)

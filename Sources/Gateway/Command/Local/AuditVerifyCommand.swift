@@ -12,19 +12,21 @@ extension AuditCommand {
         @Option(
             name: .customLong("key"),
             help: """
-                A verifier key (name+id+key) to trust, or a file with one; can be repeated. Without it the first key \
+                A verifier key (name+id+key) to trust, or a file with one a line; can be repeated. Without it the first key \
                 beside the log is taken on its word.
                 """)
         var texts: [String] = []
 
         func keys() throws -> [VerifierKey] {
-            try texts.map { text in
+            try texts.flatMap { text in
                 let isFile = FileManager.default.fileExists(atPath: text)
-                let line = isFile ? try String(contentsOfFile: text, encoding: .utf8) : text
-                do throws(TransparencyLogError) {
-                    return try VerifierKey(line.trimmingCharacters(in: .newlines))
-                } catch {
-                    throw ValidationError("--key \(text): \(error.message).")
+                let lines = isFile ? try String(contentsOfFile: text, encoding: .utf8) : text
+                return try lines.split(separator: "\n").map { line in
+                    do throws(TransparencyLogError) {
+                        return try VerifierKey(line)
+                    } catch {
+                        throw ValidationError("--key \(text): \(error.message).")
+                    }
                 }
             }
         }
@@ -154,6 +156,8 @@ private func naming<Value>(_ body: () throws -> Value) throws -> Value {
 /// A verified log, for people and machines.
 private struct Whole: Encodable {
     let origin: String
+    /// All that are in the log: those that the checkpoint covers, and what came since.
+    let records: UInt64
     let size: UInt64
     let root: String
     let keys: [String]
@@ -167,6 +171,7 @@ private struct Whole: Encodable {
 
     init(_ report: LogVerifier.Report) {
         origin = report.origin
+        records = report.size + report.uncovered
         size = report.size
         root = report.root.base64
         keys = report.keys.map(\.description)

@@ -58,6 +58,7 @@ struct Assembly {
             var options = AuditLog.Options(segmentBytes: configuration.audit.segmentBytes)
             options.origin = configuration.audit.origin
             options.signingKeyFile = configuration.audit.signingKey
+            options.publicationInterval = configuration.audit.checkpointInterval
             audit = try AuditLog.open(directory: configuration.audit.directory, options: options)
         } catch {
             throw SecretError(.auditUnavailable, error.message)
