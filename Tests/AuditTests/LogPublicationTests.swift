@@ -58,6 +58,13 @@ import TransparencyLog
         #expect(log.publication.age == .zero && log.publication.problem == nil)
         let report = try directory.verify { $0.kept = kept }
         #expect(report.earlierCheckpoints == 40)
+        let prover = LogProver(directory: directory.log)
+        let last = try prover.checkpoint().checkpoint
+        for kept in kept {
+            let earlier = try Checkpoint(text: try SignedNote(parsing: kept.bytes).text)
+            let proof = try prover.consistency(from: earlier.size, to: last.size)
+            try proof.verify(from: earlier.size, earlier.root, to: last.size, last.root)
+        }
         // The parts of tiles that earlier checkpoints need are still there.
         #expect(try directory.publishedFiles().filter { $0.hasPrefix("tile/0/000.p/") }.count >= 40)
     }

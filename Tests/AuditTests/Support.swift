@@ -41,6 +41,7 @@ extension AuditLog.Options {
     static var small: AuditLog.Options {
         var options = AuditLog.Options(segmentBytes: minimumSegmentBytes, retryInterval: .milliseconds(10))
         options.publicationInterval = .milliseconds(5)
+        options.spareRest = .zero
         return options
     }
 

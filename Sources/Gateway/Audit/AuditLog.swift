@@ -33,6 +33,8 @@ public final class AuditLog: Sendable {
         public var publicationInterval: Duration = .milliseconds(400)
         /// Whether the log is published at all; measurements turn it off.
         package var isPublished = true
+        /// How long files that publishing leaves wait before they become others; tests do not wait.
+        package var spareRest: Duration = .seconds(60)
         /// The file operations; tests make them fail.
         package var files: any AuditFiles = SystemAuditFiles()
 

@@ -33,6 +33,7 @@ case "storm":
     var options = AuditLog.Options(segmentBytes: AuditLog.Options.minimumSegmentBytes)
     // So that kills fall into publications.
     options.publicationInterval = .milliseconds(3)
+    options.spareRest = .zero
     let log = try AuditLog.open(directory: arguments[2], options: options)
     await withTaskGroup { group in
         if arguments.last == "rotating" {

@@ -14,8 +14,10 @@ struct LogTiles {
     func fetch(_ tile: Tile) throws(TransparencyLogError) -> [UInt8] {
         do throws(AuditFileError) {
             for candidate in tile.isFull ? [tile] : [tile, tile.full] {
-                let bytes = try FileList.contents(log.file(candidate), limit: LogDirectory.maximumBundleBytes)
-                if let bytes { return bytes }
+                let path = log.file(candidate)
+                guard let bytes = try FileList.contents(path, limit: LogDirectory.maximumBundleBytes) else { continue }
+                // A partial one that is gone by now may have become another file while it was read.
+                if candidate.isFull || FileList.exists(path) { return bytes }
             }
             throw AuditFileError("open", log.file(tile), number: AuditFileError.missing)
         } catch {

@@ -37,10 +37,10 @@ struct Publisher {
     ///   - published: what is there already, opened with the signer's key.
     init(
         auditDirectory: String, files: any AuditFiles, mode: UInt32, signer: any NoteSigner, origin: String,
-        published: (note: SignedNote, checkpoint: Checkpoint)?
+        published: (note: SignedNote, checkpoint: Checkpoint)?, spareRest: Duration
     ) {
         self.auditDirectory = auditDirectory
-        let spares = SpareFiles(auditDirectory: auditDirectory)
+        let spares = SpareFiles(auditDirectory: auditDirectory, rest: spareRest)
         tiles = TileFiles(
             directory: LogDirectory(auditDirectory: auditDirectory), files: files, mode: mode, spares: spares)
         self.signer = signer
@@ -56,7 +56,7 @@ struct Publisher {
     init(_ directory: String, _ opening: LogOpening, _ options: AuditLog.Options) {
         self.init(
             auditDirectory: directory, files: options.files, mode: options.fileMode, signer: opening.signer,
-            origin: opening.origin, published: opening.published)
+            origin: opening.origin, published: opening.published, spareRest: options.spareRest)
     }
 
     /// Publishes everything before an index.

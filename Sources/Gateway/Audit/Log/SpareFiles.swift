@@ -12,7 +12,6 @@ import Synchronization
 final class SpareFiles: Sendable {
     private static let maximumFiles = 4_096
     private static let maximumDirectories = 512
-    private static let rest: Duration = .seconds(60)
 
     private struct Spare {
         let path: String
@@ -27,11 +26,15 @@ final class SpareFiles: Sendable {
     }
 
     private let directory: String
+    private let rest: Duration
     private let state = Mutex(State())
 
-    /// - Parameter auditDirectory: where to keep them, under `spare`. What an earlier process left is used.
-    init(auditDirectory: String) {
+    /// - Parameters:
+    ///   - auditDirectory: where to keep them, under `spare`. What an earlier process left is used.
+    ///   - rest: how long they wait before they become something else.
+    init(auditDirectory: String, rest: Duration) {
         directory = auditDirectory + "/spare"
+        self.rest = rest
         // Without a list there are none, which does no harm.
         for name in (try? FileList.names(in: directory)) ?? [] {
             guard let number = Int(name.dropFirst()) else { continue }
@@ -44,12 +47,12 @@ final class SpareFiles: Sendable {
     }
 
     /// A file with any content, no longer kept here.
-    func takeFile() -> String? { state.withLock { Self.take(&$0.files) } }
+    func takeFile() -> String? { state.withLock { take(&$0.files) } }
 
     /// An empty directory, no longer kept here.
-    func takeDirectory() -> String? { state.withLock { Self.take(&$0.directories) } }
+    func takeDirectory() -> String? { state.withLock { take(&$0.directories) } }
 
-    private static func take(_ spares: inout [Spare]) -> String? {
+    private func take(_ spares: inout [Spare]) -> String? {
         guard let first = spares.first, first.since.duration(to: .now) >= rest else { return nil }
         return spares.removeFirst().path
     }

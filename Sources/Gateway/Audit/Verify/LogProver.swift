@@ -1,8 +1,8 @@
-// Receipts of single records, and checking them: what a C2SP tlog-proof says.
+// The published log's parts and proofs, read from its directory: receipts, consistency proofs, tiles.
 
 public import TransparencyLog
 
-/// Makes receipts from a log's directory.
+/// Reads a published log from its directory, and proves what is in it.
 public struct LogProver: Sendable {
     private let log: LogDirectory
 
@@ -12,15 +12,40 @@ public struct LogProver: Sendable {
         log = LogVerifier(directory: directory).places.log
     }
 
+    /// The current checkpoint.
+    /// - Throws: ``LogProblem`` if there is none, `AuditLogError`.
+    public func checkpoint() throws -> (note: SignedNote, checkpoint: Checkpoint) {
+        guard let published = try PublishedCheckpoint.read(in: log) else {
+            throw LogProblem(.checkpoint, file: log.path, "There is no checkpoint.")
+        }
+        return published
+    }
+
+    /// A tile's or bundle's bytes; of the full one, once a partial one is gone.
+    /// - Throws: `unavailable`.
+    public func bytes(of tile: Tile) throws(TransparencyLogError) -> [UInt8] {
+        try LogTiles(log).fetch(tile)
+    }
+
+    /// The proof that the tree of one size begins that of another.
+    /// - Parameters:
+    ///   - first: the smaller size.
+    ///   - second: the larger size, which a checkpoint covers.
+    /// - Throws: `bad_proof`, `unavailable`, `malformed`.
+    public func consistency(
+        from first: UInt64, to second: UInt64
+    ) throws(TransparencyLogError) -> ConsistencyProof {
+        var reader = LogTiles(log).reader(size: second)
+        return try ConsistencyProof(from: first, to: second, from: &reader)
+    }
+
     /// The receipt of a record, with the record as extra data.
     /// - Parameter index: the record's index.
     /// - Returns: the receipt, under the current checkpoint.
     /// - Throws: ``LogProblem`` if no checkpoint covers the record, it was pruned, or the log contradicts itself;
     ///   `AuditLogError` if it cannot be read.
     public func receipt(for index: UInt64) throws -> Receipt {
-        guard let (note, checkpoint) = try PublishedCheckpoint.read(in: log) else {
-            throw LogProblem(.checkpoint, file: log.path, "There is no checkpoint.")
-        }
+        let (note, checkpoint) = try checkpoint()
         guard let tile = Tile(.entries, holding: index, size: checkpoint.size) else {
             throw LogProblem(
                 .record, index: index, file: log.path, "The checkpoint covers only \(checkpoint.size) records.")

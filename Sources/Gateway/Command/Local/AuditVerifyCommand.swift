@@ -161,13 +161,13 @@ private struct Whole: Encodable {
     let size: UInt64
     let root: String
     let keys: [String]
-    let key_given: Bool
-    let minimum_index: UInt64
-    let records_read: UInt64
-    let earlier_checkpoints: Int
+    let keyGiven: Bool
+    let minimumIndex: UInt64
+    let recordsRead: UInt64
+    let earlierCheckpoints: Int
     let segments: Int?
-    let uncovered_records: UInt64
-    let unfinished_bytes: Int
+    let uncoveredRecords: UInt64
+    let unfinishedBytes: Int
 
     init(_ report: LogVerifier.Report) {
         origin = report.origin
@@ -175,24 +175,24 @@ private struct Whole: Encodable {
         size = report.size
         root = report.root.base64
         keys = report.keys.map(\.description)
-        key_given = report.isKeyGiven
-        minimum_index = report.minimumIndex
-        records_read = report.records
-        earlier_checkpoints = report.earlierCheckpoints
+        keyGiven = report.isKeyGiven
+        minimumIndex = report.minimumIndex
+        recordsRead = report.records
+        earlierCheckpoints = report.earlierCheckpoints
         segments = report.segments
-        uncovered_records = report.uncovered
-        unfinished_bytes = report.tornBytes
+        uncoveredRecords = report.uncovered
+        unfinishedBytes = report.tornBytes
     }
 
     var text: String {
-        var lines = ["whole: \(size) records of the log \(origin), root \(root)", "read: \(records_read) records"]
-        if minimum_index > 0 { lines.append("pruned, on record: the records before \(minimum_index)") }
+        var lines = ["whole: \(size) records of the log \(origin), root \(root)", "read: \(recordsRead) records"]
+        if minimumIndex > 0 { lines.append("pruned, on record: the records before \(minimumIndex)") }
         if let segments { lines.append("segments: \(segments) agree") }
-        if uncovered_records > 0 { lines.append("not yet covered by a checkpoint: \(uncovered_records) records") }
-        if unfinished_bytes > 0 { lines.append("an unfinished write of \(unfinished_bytes) bytes at the end") }
-        if earlier_checkpoints > 0 { lines.append("earlier checkpoints: \(earlier_checkpoints) agree") }
+        if uncoveredRecords > 0 { lines.append("not yet covered by a checkpoint: \(uncoveredRecords) records") }
+        if unfinishedBytes > 0 { lines.append("an unfinished write of \(unfinishedBytes) bytes at the end") }
+        if earlierCheckpoints > 0 { lines.append("earlier checkpoints: \(earlierCheckpoints) agree") }
         lines.append("signed by: \(keys.last ?? "")")
-        if !key_given {
+        if !keyGiven {
             lines.append(
                 "That key was taken on its word. Whoever can replace the whole log can replace it: bring --key.")
         }
