@@ -169,6 +169,10 @@ class Gateway:
         finally:
             connection.close()
 
+    def make_keys(self) -> None:
+        """Makes the key-encryption keys of the configuration that are missing."""
+        self._postern("keys", "init", "--config", str(self.configuration))
+
     def check_answer(self, path: str, value: str) -> None:
         """Raises unless `postern get` prints the secret. This is one answer more to count."""
         answer = self._postern(
@@ -200,7 +204,8 @@ class Gateway:
 
     def _postern(self, *arguments: str) -> str:
         done = subprocess.run(
-            [str(self._binary), *arguments], env=clean_environment(), capture_output=True, text=True, timeout=120)
+            [str(self._binary), *arguments], env=clean_environment(**self._environment), capture_output=True, text=True,
+            timeout=120)
         if done.returncode != 0:
             raise WrongAnswers(f"postern {' '.join(arguments[:2])} ended with {done.returncode}: {done.stderr}")
         return done.stdout
