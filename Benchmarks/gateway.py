@@ -204,8 +204,8 @@ class Gateway:
 
     def _postern(self, *arguments: str) -> str:
         done = subprocess.run(
-            [str(self._binary), *arguments], env=clean_environment(**self._environment), capture_output=True, text=True,
-            timeout=120)
+            [str(self._binary), *arguments], capture_output=True, text=True, timeout=120,
+            env=clean_environment(ADMIN_KEY=self._admin_key, **self._environment))
         if done.returncode != 0:
             raise WrongAnswers(f"postern {' '.join(arguments[:2])} ended with {done.returncode}: {done.stderr}")
         return done.stdout

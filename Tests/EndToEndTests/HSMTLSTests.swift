@@ -178,9 +178,11 @@ import Testing
         let gateway = try GatewayUnderTest(settings)
         _ = try await gateway.makeKeys(overrides: settings.overrides)
         try FileManager.default.copyItem(atPath: gateway.file("pki/server.pem"), toPath: gateway.file("pki/hsm.pem"))
+        // One that starts all the same is stopped.
         let started = try await run(
-            try Places.postern(),
-            ["serve", "--config", gateway.file("postern.yaml")] + settings.overrides.flatMap { ["--set", $0] },
+            "timeout",
+            ["60", try Places.postern(), "serve", "--config", gateway.file("postern.yaml")]
+                + settings.overrides.flatMap { ["--set", $0] },
             environment: ["ADMIN_KEY": gateway.adminKey], in: gateway.directory)
         #expect(started.code != 0)
         #expect(started.errors.contains("pkcs11:token=prod;object=tls does not belong to"), "\(started.summary)")
@@ -235,7 +237,12 @@ import Testing
                 hsm.faults.hold(fault_Sign)
                 async let handshake = Self.handshake(gateway)
                 try await eventually("the HSM is asked for a signature") { hsm.faults[fault_held] == 1 }
-                for _ in 0..<20 { #expect(try await client.value("llm/a") == "v") }
+                do {
+                    for _ in 0..<20 { #expect(try await client.value("llm/a") == "v") }
+                } catch {
+                    hsm.faults.release()
+                    throw error
+                }
                 #expect(hsm.faults[fault_held] == 1)
                 hsm.faults.release()
                 #expect(try await handshake.code == 0)

@@ -9,7 +9,9 @@ import Testing
 /// A key wrapper that, when told to, answers nothing until its caller's deadline.
 private final class HangingWrapper: KeyWrapper {
     let hangs = Mutex(false)
-    private let key = TestKeyWrapper("hsm:hanging")
+    private let key: TestKeyWrapper
+
+    init(_ id: String) { key = TestKeyWrapper(id) }
 
     var descriptor: KeyDescriptor { key.descriptor }
 
@@ -35,6 +37,7 @@ private final class HangingWrapper: KeyWrapper {
     }
 
     private func answer(_ deadline: Deadline) async throws(SecretError) {
+        try deadline.check("\(descriptor.id) was asked")
         guard hangs.withLock({ $0 }) else { return }
         // Cancelled is as good as late here.
         try? await Task.sleep(until: deadline.instant, clock: .continuous)
@@ -44,8 +47,8 @@ private final class HangingWrapper: KeyWrapper {
 
 @Suite struct `Keys that do not answer` {
     private let gateways = KeyGateways()
-    private let hanging = HangingWrapper()
-    private let other = TestKeyWrapper("file:other")
+    private let hanging = HangingWrapper("hsm:hanging")
+    private let other = HangingWrapper("file:other")
 
     @Test func `one that hangs leaves the next the time to open a domain key`() async throws {
         try await gateways.gateway([hanging, other]).put("a/x", "v")
@@ -64,13 +67,14 @@ private final class HangingWrapper: KeyWrapper {
     }
 
     @Test func `a key that nothing is wrapped under yet is checked by using it`() async throws {
-        other.goDown()
-        let gateway = try gateways.gateway([TestKeyWrapper("hsm:1"), other])
+        let away = TestKeyWrapper("hsm:away")
+        away.goDown()
+        let gateway = try gateways.gateway([other, away])
         let report = try await gateway.verify(domain: nil, deadline: soon)
         #expect(report.keks.map(\.ok) == [true, false])
         #expect(report.keks.last?.problem?.contains("does not answer") == true)
         #expect(!report.isGood)
-        other.comeBack()
+        away.comeBack()
         #expect(try await gateway.verify(domain: nil, deadline: soon).isGood)
     }
 }
