@@ -510,6 +510,7 @@ if Context.environment["POSTERN_FUZZ"] != nil {
         "FuzzPolicy": ["PosternPolicy", "PosternProtocol"],
         "FuzzRecord": ["PosternAudit", "PosternProtocol"],
         "FuzzFrames": ["PosternGRPCTransport"],
+        "FuzzNote": ["TransparencyLog"],
     ]
     for (name, dependencies) in fuzzed {
         package.targets.append(

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 seconds=${FUZZ_SECONDS:-30}
 scratch=.build-fuzz
 export POSTERN_FUZZ=1
-for target in FuzzPath FuzzPolicy FuzzRecord FuzzFrames; do
+for target in FuzzPath FuzzPolicy FuzzRecord FuzzFrames FuzzNote; do
     swift build --scratch-path "$scratch" --sanitize=fuzzer --product "$target"
     found=$scratch/corpus/$target
     mkdir -p "$found"

@@ -81,7 +81,7 @@ public struct SignedNote: Sendable, Equatable {
         guard bytes.count <= Self.maximumBytes else {
             throw TransparencyLogError(.malformed, "the note has more than \(Self.maximumBytes) bytes")
         }
-        guard let note = String(validating: bytes, as: UTF8.self) else {
+        guard String(validating: bytes, as: UTF8.self) != nil else {
             throw TransparencyLogError(.malformed, "the note is not UTF-8")
         }
         // The last empty line separates text and signatures.
@@ -102,7 +102,6 @@ public struct SignedNote: Sendable, Equatable {
             }
             signatures.append(signature)
         }
-        _ = note
         try self.init(text: String(decoding: bytes[...split], as: UTF8.self), signatures: signatures)
     }
 
