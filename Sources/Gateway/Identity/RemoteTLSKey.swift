@@ -88,7 +88,8 @@ final class RemoteTLSKey: NIOSSLCustomPrivateKey, Sendable {
     }
 
     func decrypt(channel: any Channel, data: ByteBuffer) -> EventLoopFuture<ByteBuffer> {
-        // Only for the exchange of keys by RSA, which has no forward secrecy and is not offered.
+        // Only for the exchange of keys by RSA in TLS 1.2, which has no forward secrecy: a client that can do nothing
+        // else does not get through.
         channel.eventLoop.makeFailedFuture(
             SecretError(.invalidArgument, "The key of this server signs and does not decrypt."))
     }
