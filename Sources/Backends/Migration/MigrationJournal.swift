@@ -14,8 +14,8 @@ public enum MigrationEvent: Sendable {
     case enters(MigrationRecord.Phase, id: String)
     /// The phase has changed.
     case entered(MigrationRecord.Phase, id: String)
-    /// A run ends.
-    case ends(MigrationReport)
+    /// A run ends, with what stopped it if it did not come to its end.
+    case ends(MigrationReport, SecretError?)
 }
 
 /// Keeps the record of a migration. What cannot be recorded is not done.

@@ -136,8 +136,10 @@ public final class MigrationRun: Sendable {
             if case .failure(let error) = result { report.note(error.message) }
             return report
         }
+        var failure: SecretError?
+        if case .failure(let error) = result { failure = error }
         do throws(SecretError) {
-            try await journal.record(.ends(done))
+            try await journal.record(.ends(done, failure))
         } catch {
             // What stopped the run says more than that its end could not be recorded either.
             try result.get()

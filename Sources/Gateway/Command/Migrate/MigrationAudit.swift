@@ -68,9 +68,10 @@ final class MigrationAudit: MigrationJournal {
                 record.phase = .attempt
                 record.outcome = nil
             }
-        case .ends(let report):
+        case .ends(let report, let failure):
             record.action = "migration.end"
-            record.outcome = report.isGood ? "ok" : SecretError.Code.integrityFailure.rawValue
+            let code = failure?.code ?? (report.isGood ? nil : .integrityFailure)
+            record.outcome = code?.rawValue ?? "ok"
             record.detail["migration"] = report.id
             record.detail["phase"] = report.phase?.rawValue
             record.detail["copied_secrets"] = String(report.copiedSecrets)
