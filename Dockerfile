@@ -38,7 +38,7 @@ FROM debian:${DEBIAN_RELEASE}-slim AS postern
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
-        ca-certificates libnghttp2-14 libp11-kit0 libsqlite3-0 libssl3 libstdc++6 zlib1g \
+        ca-certificates libffi8 libnghttp2-14 libp11-kit0 libsqlite3-0 libssl3 libstdc++6 zlib1g \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --system --gid 10001 postern \
     && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent \

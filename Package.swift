@@ -359,7 +359,7 @@ let package = Package(
         .testTarget(
             name: "AuditTests",
             dependencies: [
-                "PosternAudit", "PosternProtocol", "TransparencyLog", "audit-storm",
+                "PosternAudit", "PosternProtocol", "TestPrograms", "TransparencyLog", "audit-storm",
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
         .executableTarget(
