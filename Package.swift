@@ -165,6 +165,19 @@ let package = Package(
             ],
             path: "Sources/Gateway/Core"),
         .target(
+            name: "PosternDelivery",
+            dependencies: [
+                "PosternAudit", "PosternCoding", "PosternConcurrency", "PosternProtocol", "TransparencyLog",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            path: "Sources/Gateway/Delivery"),
+        .target(
             name: "PosternIdentity",
             dependencies: [
                 "CLibCrypto", "PosternProtocol",
@@ -254,10 +267,9 @@ let package = Package(
             name: "postern",
             dependencies: [
                 "CloudKMS", "CProcess", "Envelope", "LocalKey", "Migration", "PosternAudit", "PosternAuditIndex",
-                "PosternClient", "PosternCoding", "PosternConfiguration", "PosternCore", "PosternGRPC",
+                "PosternClient", "PosternCoding", "PosternConfiguration", "PosternCore", "PosternDelivery", "PosternGRPC",
                 "PosternGRPCTransport", "PosternHTTP", "PosternIdentity", "PosternPKCS11", "PosternPKI",
-                "PosternPolicy", "PosternProtocol",
-                "PosternWire", "SQLiteDev", "TransparencyLog", "Vault",
+                "PosternPolicy", "PosternProtocol", "PosternWire", "SQLiteDev", "TransparencyLog", "Vault",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
@@ -370,6 +382,17 @@ let package = Package(
             dependencies: [
                 "PosternAudit", "PosternAuditIndex", "PosternProtocol", "TestPrograms",
                 .product(name: "GRDB", package: "GRDB.swift"),
+            ]),
+        .testTarget(
+            name: "DeliveryTests",
+            dependencies: [
+                "CloudServers", "PosternAudit", "PosternCore", "PosternDelivery", "PosternPKI", "PosternProtocol",
+                "TestPrograms", "TransparencyLog",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ]),
         .testTarget(name: "PolicyTests", dependencies: ["PosternPolicy", "PosternProtocol"]),
         .testTarget(name: "ConfigurationTests", dependencies: ["PosternConfiguration", "PosternProtocol"]),
