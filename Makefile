@@ -10,7 +10,7 @@ CHECKS := --explicit-target-dependency-import-check error
 
 RUN_PACKAGES := libnghttp2-dev libssl-dev libp11-kit-dev libsqlite3-dev pkg-config curl
 TEST_PACKAGES := $(RUN_PACKAGES) docker-compose jq libnss3 libnss3-tools opensc openssl python3-venv redis-server \
-	softhsm2
+	rsyslog rsyslog-openssl softhsm2
 BENCH_PACKAGES := $(TEST_PACKAGES) nghttp2-client gcc
 
 .PHONY: help run build release test lint lint-deploy unit peers bench fuzz generate deps-run deps-test deps-bench clean

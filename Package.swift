@@ -175,6 +175,7 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "NIOTLS", package: "swift-nio"),
             ],
             path: "Sources/Gateway/Delivery"),
         .target(
@@ -315,6 +316,9 @@ let package = Package(
             ],
             path: "Tests/Support/CloudServers"),
 
+        .target(
+            name: "SyslogServers", dependencies: ["PosternPKI", "TestPrograms"], path: "Tests/Support/SyslogServers"),
+
         // Tests, one target beside each.
         .testTarget(name: "BackendConformanceTests", dependencies: ["BackendConformance", "PosternProtocol"]),
         .testTarget(
@@ -386,7 +390,7 @@ let package = Package(
         .testTarget(
             name: "DeliveryTests",
             dependencies: [
-                "CloudServers", "PosternAudit", "PosternCore", "PosternDelivery", "PosternPKI", "PosternProtocol",
+                "CloudServers", "PosternAudit", "PosternCore", "PosternDelivery", "PosternProtocol", "SyslogServers",
                 "TestPrograms", "TransparencyLog",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
@@ -516,7 +520,7 @@ let package = Package(
             name: "EndToEndTests",
             dependencies: [
                 "CFaultControl", "CloudServers", "postern", "PosternAudit", "PosternClient", "PosternPKI",
-                "PosternProtocol", "PosternWire", "SoftTokens", "TestPrograms", "VaultServers",
+                "PosternProtocol", "PosternWire", "SoftTokens", "SyslogServers", "TestPrograms", "VaultServers",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRPCCore", package: "grpc-swift-2"),
                 .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),

@@ -51,6 +51,8 @@ public final class AuditLog: Sendable {
     /// What opening cut off the end of the log: bytes of a write that a crash left unfinished, and that
     /// nobody was told of. Zero after an orderly stop. Worth a line in the gateway's log.
     public let recoveredTornBytes: Int
+    /// Which log it is: the name in its checkpoints.
+    public let origin: String
 
     private let writer: AuditWriter
     let sequencer: Sequencer
@@ -64,6 +66,7 @@ public final class AuditLog: Sendable {
     private init(_ segments: SegmentWriter, lock: Int32, opening: LogOpening, options: Options) {
         self.lock = Mutex(lock)
         keyFile = opening.keyFile
+        origin = opening.origin
         files = options.files
         isPublished = options.isPublished
         batchLimit = SegmentFormat.batchLimit(segmentBytes: options.segmentBytes)

@@ -26,6 +26,10 @@ extension AuditLogReader {
             wanted = index
         }
 
+        /// Forgets what was read ahead: what was not durable when it was read can have been replaced since. Those who stop
+        /// before ``AuditLog/nextIndex`` call this after they have asked for it.
+        public mutating func refresh() { batches?.refresh() }
+
         /// The next record, or nil if there is none yet.
         /// - Throws: `corrupt`, `file_system`.
         public mutating func next() throws(AuditLogError) -> Entry? {
