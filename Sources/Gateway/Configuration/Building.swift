@@ -106,6 +106,7 @@ extension GatewayConfiguration.Audit {
         let retention = try values.get(AuditSettings.retention)
         self.retention = retention == .zero ? nil : retention
         legalHold = try values.get(AuditSettings.legalHold)
+        sinks = try values.get(AuditSettings.sinks).map { $0.resolved(values.resolve) }
     }
 }
 

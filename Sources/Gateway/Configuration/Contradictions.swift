@@ -30,6 +30,10 @@ extension GatewayConfiguration {
         check(
             admin.maxBodyBytes > (limits.maxPayloadBytes + 2) / 3 * 4, AdminSettings.maxBodyBytes.key,
             "it must be more than 4/3 of limits.max_payload_bytes, or the largest secrets cannot be written.")
+        for sink in audit.sinks {
+            let contradiction = sink.contradiction
+            check(contradiction == nil, AuditSettings.sinks.key, "the sink \"\(sink.name)\" \(contradiction ?? "")")
+        }
         if usesVault {
             backend.vault.contradictions(isDevelopment: isDevelopment, check)
         }

@@ -90,7 +90,7 @@ extension Layer {
                 return
             }
             take(scalar.string, for: setting, at: place)
-        case .list, .namedHashes, .namedValues:
+        case .list, .namedHashes, .namedValues, .mappings:
             guard case .sequence(let items) = value else {
                 report("this must be a list: write \(setting.allowed).", key: setting.key, at: place)
                 return
@@ -99,6 +99,7 @@ extension Layer {
                 switch setting.shape {
                 case .namedHashes: Self.namedHash
                 case .namedValues: Self.namedValue
+                case .mappings: Self.mapping
                 default: Self.listItem
                 }
             let texts = items.map(read)
@@ -132,6 +133,19 @@ extension Layer {
             let name = field.key.scalar?.string, let value = field.value.scalar?.string, !value.contains(",")
         else { return nil }
         return name + "=" + value
+    }
+
+    /// `name=value;name=value` for a mapping of names to values.
+    private static func mapping(_ item: Node) -> String? {
+        guard case .mapping(let fields) = item else { return nil }
+        let parts = fields.map { name, value -> String? in
+            guard let name = name.scalar?.string, let value = value.scalar?.string,
+                ![name, value].contains(where: { $0.contains(",") || $0.contains(";") })
+            else { return nil }
+            return name + "=" + value
+        }
+        let good = parts.compactMap { $0 }
+        return good.count == parts.count ? good.joined(separator: ";") : nil
     }
 
     private static func isNull(_ node: Node) -> Bool { node.null != nil }

@@ -166,6 +166,8 @@ public struct GatewayConfiguration: Sendable {
         public let retention: Duration?
         /// Whether they are kept beyond that, for now.
         public let legalHold: Bool
+        /// Where they are delivered to.
+        public let sinks: [SinkSetting]
     }
 
     /// Limits for both front ends.

@@ -199,7 +199,7 @@ extension Kind where Value == [NamedKeyHash] {
 }
 
 /// The items of a list: texts between commas. Nothing at all is the empty list.
-private func listItems(_ text: String) -> [String] {
+func listItems(_ text: String) -> [String] {
     if text.isEmpty { return [] }
     return text.split(separator: ",", omittingEmptySubsequences: false).map { item in
         String(item.drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())

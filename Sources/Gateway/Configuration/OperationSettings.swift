@@ -42,13 +42,15 @@ enum AuditSettings {
         "How long records are kept at least, their hashes for ever; 0s keeps them for ever too.")
     static let legalHold = Setting(
         "audit.legal_hold", .boolean, .means("false"), "Whether records are kept beyond that, for now.")
+    static let sinks = Setting(
+        "audit.sinks", .sinks, .means(""),
+        "Where records are delivered to besides: syslog servers, web servers, files. None of them holds up a request.")
 
     static let section = Section(
         "audit", "The audit log. No secret is served that cannot be recorded here.",
         [
             directory.erased, segmentBytes.erased, origin.erased, signingKey.erased, checkpointInterval.erased,
-            retention.erased,
-            legalHold.erased,
+            retention.erased, legalHold.erased, sinks.erased,
         ])
 }
 

@@ -45,7 +45,7 @@ extension GatewayConfiguration {
 
     private static func yaml(_ text: String, _ shape: Shape) -> String {
         switch shape {
-        case .list, .namedHashes, .namedValues: text.isEmpty ? "[]" : "[\(text)]"
+        case .list, .namedHashes, .namedValues, .mappings: text.isEmpty ? "[]" : "[\(text)]"
         case .plain: text
         // Versions and addresses with ports: other readers of YAML would take some of them for numbers.
         case .text: (text.utf8.last.map { (0x30...0x39).contains($0) } ?? true) ? "\"\(text)\"" : text

@@ -93,4 +93,6 @@ enum Shape: Sendable {
     case namedHashes
     /// A list of mappings of one name to one value.
     case namedValues
+    /// A list of mappings of names to values.
+    case mappings
 }

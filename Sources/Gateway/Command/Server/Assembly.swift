@@ -32,6 +32,8 @@ struct Assembly {
     let keyUpkeep: KeyUpkeep?
     /// Removes audit records that are too old.
     let auditUpkeep: AuditUpkeep
+    /// Delivers audit records to sinks.
+    let sinks: SinkService
     private let adminKeys: AdminKeys
     private let cache: ReadCache?
     private let clock: any WallClock
@@ -83,7 +85,10 @@ struct Assembly {
 
         requestIDs = RequestIDs(clock: clock, using: &generator)
         let hsmKeys = tls.hsmKeys
-        readiness = Readiness(backend: backend, audit: audit, details: { hsmKeys.map(\.component) })
+        let sinks = try SinkService(configuration.audit, audit: audit, group: group, clock: clock, logger: logger)
+        self.sinks = sinks
+        readiness = Readiness(
+            backend: backend, audit: audit, details: { hsmKeys.map(\.component) + sinks.components })
         let remembered = cache
         gateway = Gateway(
             backend: backend, policies: policies, audit: audit, clock: clock, metrics: GatewayMetrics(),
@@ -134,8 +139,8 @@ struct Assembly {
         options.maximumPayloadBytes = configuration.limits.maxPayloadBytes
         options.requestTimeout = admin.requestTimeout
         options.failuresPerMinute = admin.maxFailuresPerMinute
-        let (cache, observer, tls, revocation, storage, keyUpkeep, auditUpkeep, tokens) = (
-            cache, observer, tls, revocation, storage, keyUpkeep, auditUpkeep, tokens
+        let (cache, observer, tls, revocation, storage, keyUpkeep, auditUpkeep, tokens, sinks) = (
+            cache, observer, tls, revocation, storage, keyUpkeep, auditUpkeep, tokens, sinks
         )
         return try AdminServer(
             configuration: options, gateway: gateway, readiness: readiness,
@@ -144,7 +149,7 @@ struct Assembly {
                 let usage = cache?.usage ?? (secrets: 0, bytes: 0)
                 return observer.gauges + revocation.gauges + storage.gauges + (migration?.gauges ?? [])
                     + (keyUpkeep?.gauges ?? []) + auditUpkeep.gauges + tls.hsmKeys.flatMap(\.gauges)
-                    + tokens.gauges + [
+                    + tokens.gauges + sinks.gauges + [
                         Gauge("postern_cache_secrets", "Secrets in the read cache.", Double(usage.secrets)),
                         Gauge("postern_cache_bytes", "Payload bytes in the read cache.", Double(usage.bytes)),
                         Gauge(

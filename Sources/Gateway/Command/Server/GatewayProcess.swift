@@ -80,7 +80,7 @@ enum GatewayProcess {
         var services: [ServiceGroupConfiguration.ServiceConfiguration] = [
             .init(service: ReloadService(assembly: assembly)), .init(service: admin), .init(service: grpc),
         ]
-        services.insert(.init(service: assembly.auditUpkeep), at: 0)
+        services.insert(contentsOf: [.init(service: assembly.auditUpkeep), .init(service: assembly.sinks)], at: 0)
         if let upkeep = assembly.keyUpkeep { services.insert(.init(service: upkeep), at: 0) }
         var group = ServiceGroupConfiguration(
             services: services,
