@@ -131,6 +131,27 @@ struct SyslogSinkTests {
         #expect(server.arrival.problem(upTo: 3_000, breaks: 8) == nil)
     }
 
+    /// Stopped, it leaves what comes in the system's buffers, which are gone when it is killed.
+    @Test(arguments: [RsyslogServer.Transport.tcp, .tls])
+    func `what a server had not read when it was killed comes again`(transport: RsyslogServer.Transport) async throws {
+        let server = try RsyslogServer(transport)
+        var process = try await server.start()
+        let log = try LogUnderDelivery()
+        try log.start([Self.sink(server, settling: .seconds(3_600))])
+        try await log.append(10)
+        try await Self.arrived(10, at: server)
+        process.signal(SIGSTOP)
+        try await log.append(50)
+        try await log.caughtUp()
+        process.stop()
+        process = try await server.start()
+        // Nothing new is recorded: the break alone has them come again.
+        try await Self.arrived(60, at: server)
+        await log.stop()
+        process.stop()
+        #expect(server.arrival.problem(upTo: 60, breaks: 1) == nil)
+    }
+
     @Test func `a server whose certificate nobody vouches for is sent nothing, and one that asks for ours gets it`()
         async throws
     {
