@@ -268,7 +268,8 @@ let package = Package(
             name: "postern",
             dependencies: [
                 "CloudKMS", "CProcess", "Envelope", "LocalKey", "Migration", "PosternAudit", "PosternAuditIndex",
-                "PosternClient", "PosternCoding", "PosternConfiguration", "PosternCore", "PosternDelivery", "PosternGRPC",
+                "PosternClient", "PosternCoding", "PosternConfiguration", "PosternCore", "PosternDelivery",
+                "PosternGRPC",
                 "PosternGRPCTransport", "PosternHTTP", "PosternIdentity", "PosternPKCS11", "PosternPKI",
                 "PosternPolicy", "PosternProtocol", "PosternWire", "SQLiteDev", "TransparencyLog", "Vault",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

@@ -34,7 +34,7 @@ import TransparencyLog
         #expect(found["root"] as? String == root)
 
         for index in Set([0, size / 2, size - 1]) {
-            let receipt = try LogProver(directory: directory.log).receipt(UInt64(index))
+            let receipt = try LogProver(directory: directory.log).receipt(for: UInt64(index))
             try directory.write("receipt", receipt.bytes)
             let entry = try #require(
                 try AuditLogReader(directory: directory.log).entries(at: [UInt64(index)]).first)

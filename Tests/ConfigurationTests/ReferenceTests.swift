@@ -47,7 +47,7 @@ import Testing
         let names = GatewayConfiguration.reference.matches(of: try Regex("POSTERN_[A-Z_]+\\]")).map {
             String($0.output[0].substring?.dropLast() ?? "")
         }
-        #expect(names.count == 82)
+        #expect(names.count == 84)
         #expect(Set(names).count == names.count)
         for name in names {
             // Too long for a port, a number, a duration and a choice; a path or a secret takes it.
