@@ -89,6 +89,7 @@ import Testing
         try await log.caughtUp()
         await log.stop()
         #expect(Arrival(file: log.file("out")).problem(upTo: 20, breaks: 0) == nil)
+        #expect(try !String(contentsOfFile: log.file("out"), encoding: .utf8).contains("xxxx"))
     }
 
     @Test func `a cursor that cannot be read stops its sink with a word of what to do, and no other`() async throws {
