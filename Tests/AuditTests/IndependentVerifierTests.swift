@@ -30,7 +30,7 @@ import TransparencyLog
         #expect(found["whole"] as? Bool == true)
         #expect(found["size"] as? Int == size)
         #expect(found["entries_checked"] as? Int == size)
-        let root = Data(try directory.checkpoint().root.bytes).base64EncodedString()
+        let root = try directory.checkpoint().root.bytes.map { String(format: "%02x", $0) }.joined()
         #expect(found["root"] as? String == root)
 
         for index in Set([0, size / 2, size - 1]) {
@@ -74,17 +74,20 @@ import TransparencyLog
             let isOutsiders = what["outsider"] as? Bool == true
             var verifier = LogVerifier(directory: copy)
             verifier.keys = [try directory.verifierKey()]
-            verifier.kept = [LogVerifier.Kept(name: "newest", bytes: try directory.read("newest"))]
-            let problem = #expect(throws: LogProblem.self, "\(name)") { try verifier.verify() }
-            if what["exact"] as? Bool == true, let index = what["index"] as? Int {
-                #expect(problem?.index == UInt64(index), "\(name): \(problem.map(\.description) ?? "")")
+            if !isOutsiders {
+                let problem = #expect(throws: LogProblem.self, "\(name), by whoever kept nothing") {
+                    try verifier.verify()
+                }
+                // Of a file that is too long or too short any place in it is right.
+                let isResized = ["lengthen-", "shorten-", "append-"].contains { name.hasPrefix($0) }
+                if what["exact"] as? Bool == true, !isResized, let index = what["index"] as? Int {
+                    #expect(problem?.index == UInt64(index), "\(name): \(problem.map(\.description) ?? "")")
+                }
             }
+            verifier.kept = [LogVerifier.Kept(name: "newest", bytes: try directory.read("newest"))]
+            #expect(throws: LogProblem.self, "\(name)") { try verifier.verify() }
             let theirs = try await peer("verify", [copy, "--vkey", key, "--checkpoint", newest])
             #expect(theirs.code != 0, "\(name): \(theirs.text)")
-            if !isOutsiders {
-                verifier.kept = []
-                #expect(throws: LogProblem.self, "\(name), by whoever kept nothing") { try verifier.verify() }
-            }
             tried += 1
         }
         #expect(tried > 80)

@@ -27,6 +27,12 @@ struct LogOpening {
             self.keyFile = keyFile
         }
         origin = published?.checkpoint.origin ?? options.origin ?? signer.verifierKey.name
+        guard published != nil || signer.verifierKey.name == origin else {
+            throw AuditLogError(
+                .invalidOption,
+                "The audit log's signing key is called \(signer.verifierKey.name); its origin must be the same, and is set "
+                    + "to \(origin).")
+        }
         if let wanted = options.origin, wanted != origin {
             throw AuditLogError(
                 .invalidOption,

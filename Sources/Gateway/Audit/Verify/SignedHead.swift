@@ -109,6 +109,12 @@ struct SignedHead {
                         + "being handed over, or this is another log."
                     : "The checkpoint's signature does not hold.")
         }
+        // The holder of the key could pass this log off as another one.
+        guard keys.contains(where: { $0.name == checkpoint.origin }) else {
+            throw LogProblem(
+                .checkpoint, file: path,
+                "The checkpoint is of a log called \(checkpoint.origin), which no trusted key is called.")
+        }
         // Between a handover and the new key's first signature, the old key's last checkpoint is there.
         let handover = earlier.last.map(\.checkpoint.size) ?? 0
         guard let current = keys.last, earlier.isEmpty || signers.contains(current) || checkpoint.size <= handover

@@ -26,6 +26,8 @@ struct SinkService: Service {
 
     /// Runs until the gateway stops.
     func run() async throws {
+        // A service that ends by itself ends the gateway.
+        guard !delivery.statuses.isEmpty else { return try await gracefulShutdown() }
         await cancelWhenGracefulShutdown { [delivery] in await delivery.run() }
     }
 
