@@ -10,11 +10,14 @@ import VaultServers
 @testable import Vault
 
 @Suite struct `Secrets of the login` {
+    /// How deep to look: down to the tokens, and not into the event loops, which change while they are looked at.
+    private static let depth = 5
+
     /// Everything that printing, dumping and reflecting show.
     func shown(_ things: Any...) -> String {
         var text = ""
         for thing in things {
-            dump(thing, to: &text)
+            dump(thing, to: &text, maxDepth: Self.depth)
             print(thing, to: &text)
             debugPrint(thing, to: &text)
         }

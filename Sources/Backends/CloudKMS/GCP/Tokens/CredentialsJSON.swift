@@ -1,6 +1,6 @@
 // The file that GOOGLE_APPLICATION_CREDENTIALS names: a service account's key, or how another identity is exchanged.
 
-import CryptoExtras
+import JWTKit
 import PosternCoding
 import PosternProtocol
 
@@ -58,9 +58,9 @@ struct CredentialsJSON {
     }
 
     private func serviceAccount(_ asker: TokenAsker) throws(SecretError) -> ServiceAccountToken {
-        let key: _RSA.Signing.PrivateKey
+        let key: Insecure.RSA.PrivateKey
         do {
-            key = try _RSA.Signing.PrivateKey(pemRepresentation: try text("private_key"))
+            key = try Insecure.RSA.PrivateKey(pem: try text("private_key"))
         } catch let error as SecretError {
             throw error
         } catch {
