@@ -90,7 +90,9 @@ final class CountedKeyWrapper: KeyWrapper {
 
     private func count(_ operation: KEKUse.Operation, ok: Bool) {
         counts.withLock { counts in
-            if ok { counts[operation, default: Count()].successes += 1 } else {
+            if ok {
+                counts[operation, default: Count()].successes += 1
+            } else {
                 counts[operation, default: Count()].failures += 1
             }
         }
