@@ -56,6 +56,16 @@ let package = Package(
         // What the layers share about waiting.
         .target(name: "PosternConcurrency", dependencies: ["PosternProtocol"], path: "Sources/Concurrency"),
 
+        // What is wrong with a connection, in words.
+        .target(
+            name: "PosternConnections",
+            dependencies: [
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            path: "Sources/Connections"),
         // JSON and base64 between text and secret bytes, for whoever speaks HTTP.
         .target(
             name: "PosternCoding",
@@ -83,7 +93,7 @@ let package = Package(
         .target(
             name: "CloudKMS",
             dependencies: [
-                "PosternCoding", "PosternConcurrency", "PosternProtocol",
+                "PosternCoding", "PosternConcurrency", "PosternConnections", "PosternProtocol",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "JWTKit", package: "jwt-kit"),
@@ -168,7 +178,8 @@ let package = Package(
         .target(
             name: "PosternDelivery",
             dependencies: [
-                "PosternAudit", "PosternCoding", "PosternConcurrency", "PosternProtocol", "TransparencyLog",
+                "PosternAudit", "PosternCoding", "PosternConcurrency", "PosternConnections", "PosternProtocol",
+                "TransparencyLog",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),

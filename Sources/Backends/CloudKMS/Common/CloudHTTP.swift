@@ -6,6 +6,7 @@ import NIOHTTP1
 import NIOSSL
 import PosternCoding
 import PosternConcurrency
+import PosternConnections
 import PosternProtocol
 import Synchronization
 
@@ -50,6 +51,17 @@ enum CloudFailure: Error {
     case noAnswer(String)
     /// The caller gave up.
     case cancelled
+
+    /// What an error below HTTP means.
+    init(_ error: any Error) {
+        switch error {
+        case is CancellationError: self = .cancelled
+        case let error as HTTPClientError where error == .cancelled: self = .cancelled
+        case is NIOTooManyBytesError:
+            self = .noAnswer("it answered with more than \(CloudHTTP.maximumAnswerBytes) bytes")
+        default: self = .noAnswer(ConnectionTrouble.describe(error))
+        }
+    }
 }
 
 /// The connections to a cloud's services.
@@ -106,7 +118,7 @@ final class CloudHTTP: Sendable {
                             CloudAnswer(
                                 status: Int(response.status.code), headers: response.headers, body: body))))
             } catch {
-                answer.complete(.success(.failure(ConnectionTrouble.describe(error))))
+                answer.complete(.success(.failure(CloudFailure(error))))
             }
         }
         let result: Result<CloudAnswer, CloudFailure>

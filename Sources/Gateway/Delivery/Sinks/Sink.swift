@@ -1,5 +1,7 @@
 // What a sink is to delivery: something that takes records in order, or says why not.
 
+import NIOCore
+import PosternConnections
 import PosternProtocol
 
 /// Where records go.
@@ -26,6 +28,21 @@ struct SinkFailure: Error {
     var retryAfter: Duration?
     /// Whether fewer records at once may be taken.
     var isTooMuch = false
+
+    init(message: String, retryAfter: Duration? = nil, isTooMuch: Bool = false) {
+        self.message = message
+        self.retryAfter = retryAfter
+        self.isTooMuch = isTooMuch
+    }
+
+    /// What an error of a connection means.
+    init(_ error: any Error) {
+        switch error {
+        case let error as SinkFailure: self = error
+        case is NIOTooManyBytesError: self.init(message: "its answer is too long")
+        default: self.init(message: ConnectionTrouble.describe(error))
+        }
+    }
 }
 
 /// What a sink makes of records.

@@ -27,7 +27,7 @@ struct SyslogConnection: Sendable {
         do {
             context = try options.tls.map { try NIOSSLContext(configuration: try $0.configuration()) }
         } catch {
-            throw SinkFailure(message: ConnectionTrouble.describe(error))
+            throw SinkFailure(error)
         }
         // An IP address is verified as such, and is no server name (RFC 6066 §3).
         let name = options.host.isIPAddress ? nil : options.host
@@ -47,7 +47,7 @@ struct SyslogConnection: Sendable {
                 }
                 .connect(host: options.host, port: options.port).get()
         } catch {
-            throw SinkFailure(message: ConnectionTrouble.describe(error))
+            throw SinkFailure(error)
         }
         self.watch = watch
         guard context != nil else { return }
@@ -69,7 +69,7 @@ struct SyslogConnection: Sendable {
         channel.writeAndFlush(bytes).whenComplete { result in
             written.complete(
                 .success(
-                    result.mapError { watch.failure ?? SinkFailure(message: ConnectionTrouble.describe($0)) }))
+                    result.mapError { watch.failure ?? SinkFailure($0) }))
         }
         let result: Result<Void, SinkFailure>
         do throws(SecretError) {
@@ -121,7 +121,7 @@ struct SyslogConnection: Sendable {
         }
 
         func errorCaught(context: ChannelHandlerContext, error: any Error) {
-            problem.withLock { $0 = $0 ?? ConnectionTrouble.describe(error) }
+            problem.withLock { $0 = $0 ?? SinkFailure(error).message }
             context.close(promise: nil)
         }
     }

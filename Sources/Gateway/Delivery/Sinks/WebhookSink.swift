@@ -107,7 +107,7 @@ final class WebhookSink: Sink {
                                 status: Int(response.status.code), retryAfter: retryAfter.map { .seconds($0) },
                                 body: body))))
             } catch {
-                answer.complete(.success(.failure(SinkFailure(message: ConnectionTrouble.describe(error)))))
+                answer.complete(.success(.failure(SinkFailure(error))))
             }
         }
         let result: Result<Answer, SinkFailure>

@@ -5,11 +5,13 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 
-enum ConnectionTrouble {
-    /// What an error means, to follow the server's name.
-    static func describe(_ error: any Error) -> String {
+/// Says what is wrong with a connection.
+public enum ConnectionTrouble {
+    /// What an error below HTTP, or of the HTTP client, means; to follow the server's name.
+    /// - Parameter error: what NIO, NIOSSL or AsyncHTTPClient threw.
+    /// - Returns: part of a sentence, as in `it refuses connections`.
+    public static func describe(_ error: any Error) -> String {
         switch error {
-        case let error as SinkFailure: error.message
         case let error as HTTPClientError: describe(error)
         case let error as NIOConnectionError: describe(error)
         case let error as NIOSSLError: describe(error)
@@ -17,7 +19,6 @@ enum ConnectionTrouble {
         case let error as IOError: describe(error)
         case ChannelError.connectTimeout: "no connection could be made in time"
         case ChannelError.ioOnClosedChannel, ChannelError.alreadyClosed, ChannelError.eof: "the connection broke"
-        case is NIOTooManyBytesError: "its answer is too long"
         default: "the connection broke (\(type(of: error)))"
         }
     }
