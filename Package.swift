@@ -466,7 +466,8 @@ let package = Package(
         .testTarget(
             name: "KeyStackTests",
             dependencies: [
-                "BackendConformance", "CloudKMS", "CloudServers", "Envelope", "PosternProtocol", "SQLiteDev",
+                "BackendConformance", "CloudKMS", "CloudServers", "Envelope", "PosternPKCS11", "PosternProtocol",
+                "SoftTokens", "SQLiteDev",
                 "TestPrograms", "Vault", "VaultServers", .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]),

@@ -5,7 +5,9 @@ import Envelope
 import Foundation
 import Logging
 import NIOPosix
+import PosternPKCS11
 import PosternProtocol
+import SoftTokens
 import Testing
 import VaultServers
 
@@ -17,7 +19,7 @@ var soon: Deadline { .after(.seconds(240)) }
 
 /// Where the key-encryption key lives.
 enum KeyHome: String, CaseIterable, Sendable, CustomTestStringConvertible {
-    case transit, awsKMS
+    case transit, awsKMS, softHSM
 
     var testDescription: String { rawValue }
 
@@ -36,7 +38,18 @@ enum KeyHome: String, CaseIterable, Sendable, CustomTestStringConvertible {
                     "AWS_SECRET_ACCESS_KEY": "secret", "AWS_EC2_METADATA_DISABLED": "true", "HOME": "/nonexistent",
                 ], group: MultiThreadedEventLoopGroup.singleton, clock: SystemWallClock(),
                 attempts: Attempts(patience: .seconds(200), each: .seconds(100)), label: DomainKeyBinding.domain(of:))
+        case .softHSM:
+            let (hsm, token) = try await Self.hsmKey.value
+            let uri = try PKCS11URI(hsm.uri("kek"))
+            return try PKCS11KeyWrapper(token: token, key: uri, id: uri.description)
         }
+    }
+
+    private static let hsmKey = Task { () throws -> (hsm: SoftToken, token: PKCS11Token) in
+        let hsm = try SoftToken()
+        let token = try PKCS11Token(PKCS11TokenSettings(PKCS11URI(hsm.uri("kek"))), modules: PKCS11Modules())
+        try await token.generateKey(.aes256, label: "kek", id: [1], deadline: soon)
+        return (hsm, token)
     }
 
     private static let transitKey = Task {

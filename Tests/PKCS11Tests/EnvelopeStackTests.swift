@@ -1,4 +1,4 @@
-// The whole stack: secrets in SQLite, under domain keys that an HSM wraps.
+// The whole stack: secrets in SQLite, under domain keys that NSS wraps. The stacks with SoftHSM are in KeyStackTests.
 
 import BackendConformance
 import Envelope
@@ -11,10 +11,10 @@ import Testing
 
 @testable import PosternPKCS11
 
-@Suite(.timeLimit(.minutes(10))) struct `Envelope over SQLite with a key in an HSM` {
-    private static func harness(_ kind: TokenKind) async throws -> BackendHarness {
-        let (test, token) = try await shared(kind)
-        return BackendHarness("envelope(sqlite, pkcs11(\(kind.rawValue)))", scale: 200) { clock in
+@Suite(.timeLimit(.minutes(10))) struct `Envelope over SQLite with a key in NSS softokn` {
+    private static func harness() async throws -> BackendHarness {
+        let (test, token) = try await shared.value
+        return BackendHarness("envelope(sqlite, pkcs11(nss))", scale: 200) { clock in
             let folder = try TemporaryFolder()
             let current = Mutex<SQLiteBackend?>(nil)
             let close: @Sendable () async throws -> Void = { try await current.withLock { $0 }?.close() }
@@ -31,23 +31,16 @@ import Testing
         }
     }
 
-    /// One token of each kind with one key for all.
-    private static let softHSM = Task { try await make(.softHSM) }
-    private static let nss = Task { try await make(.nss) }
-
-    private static func shared(_ kind: TokenKind) async throws -> (TestToken, PKCS11Token) {
-        try await (kind == .softHSM ? softHSM : nss).value
-    }
-
-    private static func make(_ kind: TokenKind) async throws -> (TestToken, PKCS11Token) {
-        let test = try TestToken(kind)
+    /// One token with one key for all.
+    private static let shared = Task { () throws -> (TestToken, PKCS11Token) in
+        let test = try TestToken(.nss)
         let token = try test.open()
         try await token.generateKey(.aes256, label: "kek", id: [1], deadline: soon)
         return (test, token)
     }
 
-    @Test(arguments: BackendConformance.checks, TokenKind.allCases)
-    func `the stack keeps the contract of backends`(check: ConformanceCheck, kind: TokenKind) async throws {
-        try await check.run(on: Self.harness(kind))
+    @Test(arguments: BackendConformance.checks)
+    func `the stack keeps the contract of backends`(check: ConformanceCheck) async throws {
+        try await check.run(on: Self.harness())
     }
 }

@@ -1,4 +1,5 @@
-// Production's stack: secrets in a live server, under domain keys that an HSM wraps.
+// Production's stack: secrets in a live server, under domain keys that an HSM wraps. That it keeps the contract of backends is
+// tried with the other stacks, in KeyStackTests.
 
 import BackendConformance
 import Envelope
@@ -25,16 +26,6 @@ import Testing
         let wrapper = try PKCS11KeyWrapper(token: token, key: uri, id: uri.description)
         return try EnvelopeBackend(
             store: store, keyWrappers: [wrapper], options: EnvelopeOptions(keyTimeout: .seconds(300)))
-    }
-
-    private static let harness = `Vault's KV v2 as a backend`.harness.decorated("envelope, pkcs11(SoftHSM)") {
-        store, _ in
-        try await envelope(over: store)
-    }
-
-    @Test(arguments: BackendConformance.checks(for: harness))
-    func `keeps every promise of the contract`(check: ConformanceCheck) async throws {
-        try await check.run(on: Self.harness)
     }
 
     @Test func `whatever fails, a secret is as before or as after`() async throws {
