@@ -17,6 +17,19 @@ struct GatewaySettings: Sendable {
     /// Environment variables besides the admin key.
     var environment: [String: String] = [:]
 
+    /// The front ends of a configuration, on free ports, with the certificates of ``TestPKI``.
+    static let frontEnds = """
+        grpc:
+          listen: 127.0.0.1:0
+          certificate: pki/server.pem
+          key: pki/server.key
+          client_ca: pki/ca.pem
+        admin:
+          listen: 127.0.0.1:0
+          certificate: pki/server.pem
+          key_file: pki/server.key
+        """
+
     /// `gateway` reads below llm/, `billing` below billing/, `operator` and the admin key do everything.
     static let standardPolicy = """
         version: 1
@@ -88,15 +101,7 @@ final class GatewayUnderTest: Sendable {
         try write("Authorization: Bearer \(adminKey)\n", to: "admin.header")
         try write(
             """
-            grpc:
-              listen: 127.0.0.1:0
-              certificate: pki/server.pem
-              key: pki/server.key
-              client_ca: pki/ca.pem
-            admin:
-              listen: 127.0.0.1:0
-              certificate: pki/server.pem
-              key_file: pki/server.key
+            \(GatewaySettings.frontEnds)
             backend:
               kind: sqlite
               sqlite:

@@ -28,15 +28,7 @@ final class MigrationSite: Sendable {
     func configure(_ name: String, _ store: String, key: String?, extra: String = "") throws -> String {
         try home.write(
             """
-            grpc:
-              listen: 127.0.0.1:0
-              certificate: pki/server.pem
-              key: pki/server.key
-              client_ca: pki/ca.pem
-            admin:
-              listen: 127.0.0.1:0
-              certificate: pki/server.pem
-              key_file: pki/server.key
+            \(GatewaySettings.frontEnds)
             policy:
               file: policy.yaml
             audit:

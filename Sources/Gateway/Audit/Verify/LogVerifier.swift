@@ -65,6 +65,7 @@ public struct LogVerifier: Sendable {
     /// Where the published log is, and the segments if there are any.
     var places: (log: LogDirectory, segments: String?) {
         let whole = LogDirectory(auditDirectory: directory)
+        // A directory that cannot be listed fails below, with the reason.
         let isAudit =
             FileList.exists(whole.path) || FileList.exists(directory + "/" + AuditDirectory.lockName)
             || !((try? AuditDirectory.segments(in: directory)) ?? []).isEmpty
